@@ -1,0 +1,929 @@
+//! The segmented hash table: extendible hashing over small segments of cache-line buckets.
+//!
+//! It holds owned, thin blocks (a key of the keyspace, a field of a hash, a member of a set), each
+//! behind one 8-byte slot, and grows without a pause and without a second table:
+//!
+//! - A **directory** of `2^g` words is indexed by the top `g` bits of a key's hash. A word packs the
+//!   segment's address with its local depth and its number of buckets, so a lookup reads one directory
+//!   word, one bucket and one block, and nothing else.
+//! - A **segment** of depth `d` holds every key whose hash begins with its `d`-bit prefix. It has a
+//!   header line and 1 to 63 buckets; the sizes are the allocator's size classes. A segment that has
+//!   no room grows to its next size; one of the largest size splits in two by the next hash bit.
+//! - A **bucket** is one cache line: seven tag bytes (8 hash bits each), a byte of occupancy, and seven
+//!   slots. A key lives in its home bucket or, when that was full, in one of the next seven (wrapping);
+//!   bit 7 of the occupancy byte says that some key passed over this full bucket on its way.
+//! - A **slot** keeps 16 more hash bits above the 48 of the address. Together with the tag that is a
+//!   window of hash bits 8 to 31 (counted from the top), from which growth and splits find every key's
+//!   new place without touching a block.
+//!
+//! Buckets are ordered by hash: within a segment, the home is `fraction * buckets >> 16`, where the
+//! fraction is the 16 hash bits after the prefix. So the whole table is one ordered walk over the hash
+//! space, whatever its shape, and a **scan cursor** is just a position in that space: splits, growth,
+//! shrinking and merges between two calls cannot hide a key that was there throughout.
+//!
+//! The road not taken: power-of-two segments. They halve their fill at every doubling (45 to 90 %, in
+//! step over the whole table since hashes are uniform); sizes between keep it near 80 %.
+//!
+//! Source of the idea: R. Fagin et al., "Extendible hashing", 1979; B. Lu et al., "Dash", 2020, for
+//! segments with neighbour overflow.
+#![allow(unsafe_code)]
+
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::hash::Hasher as _;
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+use siphasher::sip::SipHasher13;
+
+/// The keyed hash of a process: flooding a table needs the keys.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyHasher {
+    sip: SipHasher13,
+}
+
+impl KeyHasher {
+    /// A hasher with the given 128-bit key.
+    pub fn new(k0: u64, k1: u64) -> Self {
+        KeyHasher { sip: SipHasher13::new_with_keys(k0, k1) }
+    }
+
+    /// The 64-bit hash of `key`.
+    #[inline]
+    pub fn hash(&self, key: &[u8]) -> u64 {
+        let mut state = self.sip;
+        state.write(key);
+        state.finish()
+    }
+}
+
+/// An owned thin block that a [`Table`] can hold.
+///
+/// # Safety
+/// `into_raw` must give an address below 2^48 that stays valid until `from_raw` takes it back, and
+/// `key` must return the same bytes for as long as the block is in a table.
+pub unsafe trait Block: Sized {
+    /// Gives up ownership as an address.
+    fn into_raw(self) -> NonNull<u8>;
+    /// Takes ownership back.
+    ///
+    /// # Safety
+    /// `raw` came from `into_raw` and is not used as an owner elsewhere.
+    unsafe fn from_raw(raw: NonNull<u8>) -> Self;
+    /// The key bytes of the block at `raw`.
+    ///
+    /// # Safety
+    /// `raw` came from `into_raw`, and the block lives for `'a`.
+    unsafe fn key<'a>(raw: NonNull<u8>) -> &'a [u8];
+}
+
+const SLOTS: usize = 7;
+const MAX_BUCKETS: usize = 63;
+/// Number of buckets a segment may have: with its header line, the sizes of the allocator's classes.
+const SIZES: [usize; 13] = [1, 3, 7, 11, 15, 19, 23, 27, 31, 39, 47, 55, 63];
+const ADDRESS: u64 = (1 << 48) - 1;
+const OVERFLOW: u8 = 0x80;
+const PRESENT: u8 = 0x7f;
+/// How many buckets past its home a key may live.
+const MAX_STEPS: usize = 7;
+
+#[repr(C, align(64))]
+struct Bucket {
+    tags: [u8; 7],
+    /// Bits 0–6: the slot is taken. Bit 7: some key passed over this bucket.
+    occupied: u8,
+    slots: [u64; SLOTS],
+}
+
+/// The first line of a segment; its buckets follow.
+#[repr(C, align(64))]
+struct Header {
+    len: u32,
+}
+
+const _: () = assert!(size_of::<Bucket>() == 64 && size_of::<Header>() == 64);
+
+impl Bucket {
+    /// A bit for each taken slot whose tag is `tag`, as the high bits of bytes 0–6.
+    #[inline]
+    fn matches(&self, tag: u8) -> u64 {
+        const LOW7: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+        let mut word = [0u8; 8];
+        word[..7].copy_from_slice(&self.tags);
+        let differs = u64::from_le_bytes(word) ^ (u64::from(tag) * 0x0101_0101_0101_0101);
+        let equal = !(((differs & LOW7) + LOW7) | differs | LOW7);
+        // spread the seven presence bits over the high bits of their bytes
+        let spread = u64::from(self.occupied & PRESENT).wrapping_mul(0x0002_0408_1020_4081) & 0x0101_0101_0101_0101;
+        equal & (spread << 7)
+    }
+
+    fn free_slot(&self) -> Option<usize> {
+        let free = !self.occupied & PRESENT;
+        (free != 0).then(|| free.trailing_zeros() as usize)
+    }
+
+    fn place(&mut self, at: usize, tag: u8, slot: u64) {
+        self.tags[at] = tag;
+        self.slots[at] = slot;
+        self.occupied |= 1 << at;
+    }
+}
+
+/// A directory word: the segment's address, its depth (bits 48–55) and buckets (bits 56–63).
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct SegmentRef(u64);
+
+impl SegmentRef {
+    fn allocate(depth: u32, buckets: usize) -> Self {
+        let layout = Self::layout(buckets);
+        // SAFETY: the layout has a size of at least two lines.
+        let raw = unsafe { alloc_zeroed(layout) };
+        if raw.is_null() {
+            handle_alloc_error(layout);
+        }
+        let address = raw as u64;
+        assert!(address & !ADDRESS == 0, "addresses have 48 bits");
+        SegmentRef(address | u64::from(depth) << 48 | (buckets as u64) << 56)
+    }
+
+    fn layout(buckets: usize) -> Layout {
+        Layout::from_size_align((buckets + 1) * 64, 64).expect("at most 64 lines")
+    }
+
+    fn depth(self) -> u32 {
+        (self.0 >> 48) as u32 & 0xff
+    }
+
+    #[inline]
+    fn buckets(self) -> usize {
+        (self.0 >> 56) as usize
+    }
+
+    #[inline]
+    fn base(self) -> *mut u8 {
+        (self.0 & ADDRESS) as *mut u8
+    }
+
+    #[inline]
+    fn header<'a>(self) -> &'a mut Header {
+        // SAFETY: the segment's first line is its header; the table is the only owner and hands
+        // out one reference at a time.
+        unsafe { &mut *self.base().cast::<Header>() }
+    }
+
+    #[inline]
+    fn bucket<'a>(self, index: usize) -> &'a mut Bucket {
+        debug_assert!(index < self.buckets());
+        // SAFETY: `index` is within the segment; see `header` for aliasing.
+        unsafe { &mut *self.base().add(64 * (index + 1)).cast::<Bucket>() }
+    }
+
+    #[inline]
+    fn home(self, hash: u64) -> usize {
+        let fraction = (hash << self.depth()) >> 48;
+        (fraction as usize * self.buckets()) >> 16
+    }
+
+    fn next(self, bucket: usize) -> usize {
+        if bucket + 1 == self.buckets() { 0 } else { bucket + 1 }
+    }
+
+    /// How far from its home a key of this segment may live.
+    fn max_steps(self) -> usize {
+        MAX_STEPS.min(self.buckets() - 1)
+    }
+
+    /// How many steps from `home` to `bucket`.
+    fn distance(self, home: usize, bucket: usize) -> usize {
+        if bucket >= home { bucket - home } else { bucket + self.buckets() - home }
+    }
+
+    fn free(self) {
+        // SAFETY: allocated with the same layout; the caller drops its last reference.
+        unsafe { dealloc(self.base(), Self::layout(self.buckets())) }
+    }
+}
+
+/// Where a block was found. Valid until the table next changes.
+#[derive(Clone, Copy)]
+pub struct Position {
+    segment: SegmentRef,
+    bucket: usize,
+    slot: usize,
+}
+
+/// A set of owned blocks found by their keys. See the module's essay.
+pub struct Table<B: Block> {
+    directory: Vec<SegmentRef>,
+    global_depth: u32,
+    /// Segments whose depth is the global depth; when none is left the directory halves.
+    deepest: usize,
+    segments: usize,
+    bytes: usize,
+    len: usize,
+    hasher: KeyHasher,
+    owns: PhantomData<B>,
+}
+
+#[inline]
+fn tag_of(hash: u64) -> u8 {
+    (hash >> 32) as u8
+}
+
+#[inline]
+fn slot_of(hash: u64, raw: NonNull<u8>) -> u64 {
+    let address = raw.as_ptr() as u64;
+    debug_assert!(address & !ADDRESS == 0);
+    address | (hash >> 40 & 0xffff) << 48
+}
+
+#[inline]
+fn block_of(slot: u64) -> NonNull<u8> {
+    NonNull::new((slot & ADDRESS) as *mut u8).expect("a taken slot holds an address")
+}
+
+#[inline]
+fn prefetch(address: *const u8) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    // SAFETY: a prefetch reads nothing that the program can see and faults on no address.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch(address.cast(), std::arch::x86_64::_MM_HINT_T0)
+    };
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    let _ = address;
+}
+
+impl<B: Block> Table<B> {
+    /// An empty table; it allocates with the first insertion.
+    pub fn new(hasher: KeyHasher) -> Self {
+        Table { directory: Vec::new(), global_depth: 0, deepest: 0, segments: 0, bytes: 0, len: 0, hasher, owns: PhantomData }
+    }
+
+    /// Number of blocks.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no block.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The hasher that the table was made with.
+    pub fn hasher(&self) -> KeyHasher {
+        self.hasher
+    }
+
+    /// Bytes of segments and directory, without the blocks.
+    pub fn bytes(&self) -> usize {
+        self.bytes + self.directory.capacity() * 8
+    }
+
+    /// Number of slots, taken or not.
+    pub fn capacity(&self) -> usize {
+        (self.bytes / 64 - self.segments) * SLOTS
+    }
+
+    #[inline]
+    fn directory_index(&self, hash: u64) -> usize {
+        // a shift by 64 is not defined, so two steps
+        (hash >> 1 >> (63 - self.global_depth)) as usize
+    }
+
+    #[inline]
+    fn segment_of(&self, hash: u64) -> Option<SegmentRef> {
+        self.directory.get(self.directory_index(hash)).copied()
+    }
+
+    /// Asks the processor for the home bucket of `hash`.
+    #[inline]
+    pub fn prefetch_bucket(&self, hash: u64) {
+        if let Some(segment) = self.segment_of(hash) {
+            prefetch(segment.base().wrapping_add(64 * (segment.home(hash) + 1)));
+        }
+    }
+
+    /// Asks the processor for the block that probably has `hash`; its bucket should be near by now.
+    #[inline]
+    pub fn prefetch_block(&self, hash: u64) {
+        let Some(segment) = self.segment_of(hash) else { return };
+        let bucket = segment.bucket(segment.home(hash));
+        let found = bucket.matches(tag_of(hash));
+        if found != 0 {
+            let slot = bucket.slots[found.trailing_zeros() as usize / 8];
+            prefetch((slot & ADDRESS) as *const u8);
+        } else if bucket.occupied & OVERFLOW != 0 {
+            prefetch(segment.base().wrapping_add(64 * (segment.next(segment.home(hash)) + 1)));
+        }
+    }
+
+    /// Finds the block with `key`, whose hash is `hash`.
+    #[inline]
+    pub fn find(&self, hash: u64, key: &[u8]) -> Option<Position> {
+        let segment = self.segment_of(hash)?;
+        let mut index = segment.home(hash);
+        for _ in 0..=segment.max_steps() {
+            let bucket = segment.bucket(index);
+            let mut found = bucket.matches(tag_of(hash));
+            while found != 0 {
+                let slot = found.trailing_zeros() as usize / 8;
+                let word = bucket.slots[slot];
+                if word >> 48 == hash >> 40 & 0xffff {
+                    // SAFETY: the slot owns a live block.
+                    let candidate = unsafe { B::key(block_of(word)) };
+                    if candidate == key {
+                        return Some(Position { segment, bucket: index, slot });
+                    }
+                }
+                found &= found - 1;
+            }
+            if bucket.occupied & OVERFLOW == 0 {
+                return None;
+            }
+            index = segment.next(index);
+        }
+        None
+    }
+
+    /// The address of the block at `position`.
+    #[inline]
+    pub fn raw(&self, position: Position) -> NonNull<u8> {
+        block_of(position.segment.bucket(position.bucket).slots[position.slot])
+    }
+
+    /// Puts `block` where another with the same key was, and gives that back.
+    pub fn replace(&mut self, position: Position, block: B) -> B {
+        let word = &mut position.segment.bucket(position.bucket).slots[position.slot];
+        let old = block_of(*word);
+        *word = *word & !ADDRESS | block.into_raw().as_ptr() as u64;
+        // SAFETY: the slot owned `old` and does no more.
+        unsafe { B::from_raw(old) }
+    }
+
+    /// Tells the slot at `position` that its block has moved to `raw` (a reallocation).
+    pub fn moved(&mut self, position: Position, raw: NonNull<u8>) {
+        let word = &mut position.segment.bucket(position.bucket).slots[position.slot];
+        *word = *word & !ADDRESS | raw.as_ptr() as u64;
+    }
+
+    /// Inserts a block whose key is not in the table.
+    pub fn insert(&mut self, hash: u64, block: B) -> NonNull<u8> {
+        if self.directory.is_empty() {
+            let first = SegmentRef::allocate(0, SIZES[0]);
+            self.directory.push(first);
+            self.account_new(first);
+            self.deepest = 1;
+        }
+        let raw = block.into_raw();
+        while !self.try_place(hash, slot_of(hash, raw)) {
+            self.make_room(hash);
+        }
+        self.len += 1;
+        raw
+    }
+
+    fn try_place(&mut self, hash: u64, slot: u64) -> bool {
+        place(self.directory[self.directory_index(hash)], hash, tag_of(hash), slot)
+    }
+
+    /// The hash of a slot, at least its bits `from` to `to + 16` (from the top): out of slot and tag where
+    /// their window covers these, else from the key.
+    fn hash_bits(&self, word: u64, tag: u8, from: u32, to: u32) -> u64 {
+        if from >= 8 && to <= 16 {
+            (word >> 48) << 40 | u64::from(tag) << 32
+        } else {
+            // SAFETY: the slot owns a live block.
+            self.hasher.hash(unsafe { B::key(block_of(word)) })
+        }
+    }
+
+    /// The home bucket of the key in a taken slot of `segment`.
+    fn home_of(&self, segment: SegmentRef, bucket: usize, slot: usize) -> usize {
+        let depth = segment.depth();
+        let bucket = segment.bucket(bucket);
+        segment.home(self.hash_bits(bucket.slots[slot], bucket.tags[slot], depth, depth))
+    }
+
+    fn account_new(&mut self, segment: SegmentRef) {
+        self.segments += 1;
+        self.bytes += (segment.buckets() + 1) * 64;
+    }
+
+    fn release(&mut self, segment: SegmentRef) {
+        self.segments -= 1;
+        self.bytes -= (segment.buckets() + 1) * 64;
+        segment.free();
+    }
+
+    /// Grows the segment of `hash`, or splits it.
+    #[cold]
+    fn make_room(&mut self, hash: u64) {
+        let segment = self.directory[self.directory_index(hash)];
+        let larger = SIZES.partition_point(|&s| s <= segment.buckets());
+        if !self.resize(hash, segment, larger) {
+            self.split(hash, segment);
+        }
+    }
+
+    /// Rebuilds a segment with the first size, from `SIZES[size]` on, into which its keys fit; `false` if
+    /// they crowd too much for any.
+    fn resize(&mut self, hash: u64, segment: SegmentRef, size: usize) -> bool {
+        let depth = segment.depth();
+        for &buckets in &SIZES[size..] {
+            let fresh = SegmentRef::allocate(depth, buckets);
+            if self.refill(segment, depth, |_| fresh) {
+                self.account_new(fresh);
+                self.point(hash, fresh);
+                self.release(segment);
+                return true;
+            }
+            fresh.free();
+        }
+        false
+    }
+
+    /// Copies every slot of `from` to the segment, of depth `to`, that `target` names for its hash bits.
+    fn refill(&self, from: SegmentRef, to: u32, target: impl Fn(u64) -> SegmentRef) -> bool {
+        let depth = from.depth();
+        for index in 0..from.buckets() {
+            let bucket = from.bucket(index);
+            for at in bits(bucket.occupied & PRESENT) {
+                let (word, tag) = (bucket.slots[at], bucket.tags[at]);
+                let hash = self.hash_bits(word, tag, depth.min(to), depth.max(to));
+                if !place(target(hash), hash, tag, word) {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    fn split(&mut self, hash: u64, segment: SegmentRef) {
+        let depth = segment.depth();
+        assert!(depth < 32, "a hash that repeats its first 32 bits hundreds of times");
+        if depth == self.global_depth {
+            let mut doubled = Vec::with_capacity(self.directory.len() * 2);
+            for &word in &self.directory {
+                doubled.extend([word, word]);
+            }
+            self.directory = doubled;
+            self.global_depth += 1;
+            self.deepest = 0;
+        }
+        let half = segment.header().len as usize / 2;
+        let mut size = SIZES.partition_point(|&s| s * SLOTS * 3 / 4 < half);
+        let (low, high) = loop {
+            let low = SegmentRef::allocate(depth + 1, SIZES[size]);
+            let high = SegmentRef::allocate(depth + 1, SIZES[size]);
+            if self.refill(segment, depth + 1, |hash| if hash << depth >> 63 == 0 { low } else { high }) {
+                break (low, high);
+            }
+            low.free();
+            high.free();
+            size += 1;
+            assert!(size < SIZES.len(), "half a segment fits a whole one");
+        };
+        for fresh in [low, high] {
+            self.account_new(fresh);
+            if depth + 1 == self.global_depth {
+                self.deepest += 1;
+            }
+        }
+        let bit = 1u64 << (63 - depth);
+        self.point(hash & !bit, low);
+        self.point(hash | bit, high);
+        self.release(segment);
+    }
+
+    /// Lets every directory word under the prefix of `segment` (taken from `hash`) name it.
+    fn point(&mut self, hash: u64, segment: SegmentRef) {
+        let span = 1usize << (self.global_depth - segment.depth());
+        let first = self.directory_index(hash) & !(span - 1);
+        self.directory[first..first + span].fill(segment);
+    }
+
+    /// Takes out the block at `position`.
+    pub fn remove(&mut self, hash: u64, position: Position) -> B {
+        let Position { segment, bucket: index, slot } = position;
+        let bucket = segment.bucket(index);
+        let word = bucket.slots[slot];
+        bucket.occupied &= !(1 << slot);
+        bucket.slots[slot] = 0;
+        let mut passed = segment.home(hash);
+        while passed != index {
+            self.recheck_overflow(segment, passed);
+            passed = segment.next(passed);
+        }
+        segment.header().len -= 1;
+        self.len -= 1;
+        if segment.header().len as usize * 3 < segment.buckets() * SLOTS {
+            self.shrink(hash, segment);
+        }
+        // SAFETY: the slot owned the block and does no more.
+        unsafe { B::from_raw(block_of(word)) }
+    }
+
+    /// Clears the overflow bit of bucket `passed` if no key passes over it any more.
+    fn recheck_overflow(&self, segment: SegmentRef, passed: usize) {
+        let mut index = passed;
+        for step in 1..=segment.max_steps() {
+            index = segment.next(index);
+            for at in bits(segment.bucket(index).occupied & PRESENT) {
+                if segment.distance(self.home_of(segment, index, at), index) >= step {
+                    return;
+                }
+            }
+        }
+        segment.bucket(passed).occupied &= !OVERFLOW;
+    }
+
+    /// Gives memory back: merges a thin segment with its buddy, or rebuilds it smaller.
+    #[cold]
+    fn shrink(&mut self, hash: u64, mut segment: SegmentRef) {
+        if self.len == 0 {
+            while self.drain_segment().is_some() {}
+            return;
+        }
+        while segment.depth() > 0 {
+            let bit = 1u64 << (64 - segment.depth());
+            let buddy = self.directory[self.directory_index(hash ^ bit)];
+            let together = (segment.header().len + buddy.header().len) as usize;
+            if buddy.depth() != segment.depth() || together > MAX_BUCKETS * SLOTS / 2 {
+                break;
+            }
+            segment = self.merge(hash, segment, buddy);
+        }
+        let len = segment.header().len as usize;
+        let target = SIZES.partition_point(|&s| s * SLOTS * 2 / 3 < len);
+        if SIZES[target] < segment.buckets() {
+            let fits = self.resize(hash, segment, target);
+            debug_assert!(fits, "a segment fits its own size");
+        }
+    }
+
+    fn merge(&mut self, hash: u64, segment: SegmentRef, buddy: SegmentRef) -> SegmentRef {
+        let depth = segment.depth();
+        let len = (segment.header().len + buddy.header().len) as usize;
+        let mut size = SIZES.partition_point(|&s| s * SLOTS * 2 / 3 < len);
+        let fresh = loop {
+            let fresh = SegmentRef::allocate(depth - 1, SIZES[size]);
+            if [segment, buddy].iter().all(|&from| self.refill(from, depth - 1, |_| fresh)) {
+                break fresh;
+            }
+            fresh.free();
+            size += 1;
+            assert!(size < SIZES.len(), "two thin segments fit one");
+        };
+        self.account_new(fresh);
+        self.point(hash, fresh);
+        if depth == self.global_depth {
+            self.deepest -= 2;
+        }
+        self.release(segment);
+        self.release(buddy);
+        self.halve_directory();
+        fresh
+    }
+
+    fn halve_directory(&mut self) {
+        while self.deepest == 0 && self.global_depth > 0 {
+            self.global_depth -= 1;
+            self.directory = self.directory.iter().copied().step_by(2).collect();
+            let mut at = 0;
+            while at < self.directory.len() {
+                let depth = self.directory[at].depth();
+                self.deepest += usize::from(depth == self.global_depth);
+                at += 1 << (self.global_depth - depth);
+            }
+        }
+    }
+
+    /// The block with `key`, taken out.
+    pub fn remove_key(&mut self, hash: u64, key: &[u8]) -> Option<B> {
+        let position = self.find(hash, key)?;
+        Some(self.remove(hash, position))
+    }
+
+    /// Calls `visit` with each block whose hash begins with the 32 bits of `prefix`, until it
+    /// returns `true`; gives that block's position.
+    pub fn find_by_prefix(&self, prefix: u32, mut visit: impl FnMut(NonNull<u8>) -> bool) -> Option<Position> {
+        let hash = u64::from(prefix) << 32;
+        let segment = self.segment_of(hash)?;
+        let home = segment.home(hash);
+        // beyond depth 16 the prefix leaves several homes open
+        let last = segment.home(hash | 0xffff_ffff);
+        let mut index = home;
+        let mut steps_left = segment.distance(home, last) + segment.max_steps();
+        loop {
+            let bucket = segment.bucket(index);
+            let mut found = bucket.matches(tag_of(hash));
+            while found != 0 {
+                let slot = found.trailing_zeros() as usize / 8;
+                found &= found - 1;
+                let word = bucket.slots[slot];
+                if word >> 48 == hash >> 40 & 0xffff && visit(block_of(word)) {
+                    return Some(Position { segment, bucket: index, slot });
+                }
+            }
+            let past_homes = steps_left <= segment.max_steps();
+            if steps_left == 0 || past_homes && bucket.occupied & OVERFLOW == 0 {
+                return None;
+            }
+            steps_left -= 1;
+            index = segment.next(index);
+        }
+    }
+
+    /// Visits every block whose hash lies in one bucket's range at `cursor` and gives the next cursor,
+    /// 0 after the last. A cursor is the top 48 bits of a position in hash space.
+    pub fn scan(&self, cursor: u64, mut visit: impl FnMut(NonNull<u8>)) -> u64 {
+        let hash = (cursor & ADDRESS) << 16;
+        let Some(segment) = self.segment_of(hash) else { return 0 };
+        let home = segment.home(hash);
+        self.visit_home(segment, home, &mut visit);
+        let fraction = ((home as u64 + 1) << 16).div_ceil(segment.buckets() as u64);
+        let depth = segment.depth();
+        let prefix = if depth == 0 { 0 } else { hash >> (64 - depth) };
+        // position in units of 2^-(depth + 16) of the hash space
+        let position = (u128::from(prefix) << 16) + u128::from(fraction);
+        let next = position << (48 - depth);
+        if next >> 64 != 0 {
+            return 0;
+        }
+        u64::try_from(next >> 16).expect("below 2^48")
+    }
+
+    fn visit_home(&self, segment: SegmentRef, home: usize, visit: &mut impl FnMut(NonNull<u8>)) {
+        let mut index = home;
+        for _ in 0..=segment.max_steps() {
+            let bucket = segment.bucket(index);
+            for at in bits(bucket.occupied & PRESENT) {
+                if self.home_of(segment, index, at) == home {
+                    visit(block_of(bucket.slots[at]));
+                }
+            }
+            if bucket.occupied & OVERFLOW == 0 {
+                break;
+            }
+            index = segment.next(index);
+        }
+    }
+
+    /// A block chosen with equal chance among all, from `draw(n)`, a uniform number below `n`.
+    pub fn random(&self, mut draw: impl FnMut(usize) -> usize) -> Option<NonNull<u8>> {
+        if self.len == 0 {
+            return None;
+        }
+        let most = if self.directory.len() == 1 { self.directory[0].buckets() } else { MAX_BUCKETS };
+        loop {
+            let segment = self.directory[draw(self.directory.len())];
+            // a segment that more directory words name is as much more often drawn: even that out
+            if self.global_depth > segment.depth() && draw(1 << (self.global_depth - segment.depth())) != 0 {
+                continue;
+            }
+            let (index, slot) = (draw(most), draw(SLOTS));
+            if index >= segment.buckets() {
+                continue;
+            }
+            let bucket = segment.bucket(index);
+            if bucket.occupied & (1 << slot) != 0 {
+                return Some(block_of(bucket.slots[slot]));
+            }
+        }
+    }
+
+    /// All blocks' addresses, in hash order of their buckets.
+    pub fn iter(&self) -> Iter<'_, B> {
+        Iter { table: self, at: 0, bucket: 0, taken: 0 }
+    }
+
+    /// Takes out all blocks of the last segment; `None` once the table is empty. Lets a huge table be
+    /// dropped in slices. Between slices the table only serves further slices.
+    pub fn drain_segment(&mut self) -> Option<Vec<B>> {
+        let &segment = self.directory.last()?;
+        let span = 1usize << (self.global_depth - segment.depth());
+        self.directory.truncate(self.directory.len() - span);
+        let mut blocks = Vec::with_capacity(segment.header().len as usize);
+        for index in 0..segment.buckets() {
+            let bucket = segment.bucket(index);
+            for at in bits(bucket.occupied & PRESENT) {
+                // SAFETY: the slot owned the block; its segment goes away.
+                blocks.push(unsafe { B::from_raw(block_of(bucket.slots[at])) });
+            }
+        }
+        self.len -= blocks.len();
+        self.release(segment);
+        if self.directory.is_empty() {
+            self.directory = Vec::new();
+            self.global_depth = 0;
+            self.deepest = 0;
+        }
+        Some(blocks)
+    }
+}
+
+/// The indices of the bits set in `mask`.
+fn bits(mut mask: u8) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let at = mask.trailing_zeros() as usize;
+        mask &= mask.wrapping_sub(1);
+        (at < 8).then_some(at)
+    })
+}
+
+/// Puts a slot into its home bucket or one of the next; `false` if all are full.
+fn place(segment: SegmentRef, hash: u64, tag: u8, slot: u64) -> bool {
+    let home = segment.home(hash);
+    let mut index = home;
+    for _ in 0..=segment.max_steps() {
+        if let Some(at) = segment.bucket(index).free_slot() {
+            segment.bucket(index).place(at, tag, slot);
+            segment.header().len += 1;
+            let mut passed = home;
+            while passed != index {
+                segment.bucket(passed).occupied |= OVERFLOW;
+                passed = segment.next(passed);
+            }
+            return true;
+        }
+        index = segment.next(index);
+    }
+    false
+}
+
+/// Iterator over the blocks of a table.
+pub struct Iter<'a, B: Block> {
+    table: &'a Table<B>,
+    at: usize,
+    bucket: usize,
+    taken: u8,
+}
+
+impl<B: Block> Iterator for Iter<'_, B> {
+    type Item = NonNull<u8>;
+    fn next(&mut self) -> Option<NonNull<u8>> {
+        loop {
+            let segment = *self.table.directory.get(self.at)?;
+            if self.taken == 0 {
+                if self.bucket == segment.buckets() {
+                    self.bucket = 0;
+                    self.at += 1 << (self.table.global_depth - segment.depth());
+                    continue;
+                }
+                self.taken = segment.bucket(self.bucket).occupied & PRESENT;
+                self.bucket += 1;
+                continue;
+            }
+            let at = self.taken.trailing_zeros() as usize;
+            self.taken &= self.taken - 1;
+            return Some(block_of(segment.bucket(self.bucket - 1).slots[at]));
+        }
+    }
+}
+
+impl<B: Block> Drop for Table<B> {
+    fn drop(&mut self) {
+        while self.drain_segment().is_some() {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::random::Random;
+    use std::collections::HashMap;
+
+    struct Text(Box<Vec<u8>>);
+
+    // SAFETY: a box of a vector is a stable address, and its bytes do not change.
+    unsafe impl Block for Text {
+        fn into_raw(self) -> NonNull<u8> {
+            NonNull::new(Box::into_raw(self.0).cast()).expect("a box is not null")
+        }
+        unsafe fn from_raw(raw: NonNull<u8>) -> Self {
+            // SAFETY: the caller's promise.
+            Text(unsafe { Box::from_raw(raw.as_ptr().cast()) })
+        }
+        unsafe fn key<'a>(raw: NonNull<u8>) -> &'a [u8] {
+            // SAFETY: the caller's promise.
+            unsafe { &*raw.as_ptr().cast::<Vec<u8>>() }
+        }
+    }
+
+    fn key_of(raw: NonNull<u8>) -> Vec<u8> {
+        // SAFETY: the tests use positions and walks at once.
+        unsafe { Text::key(raw) }.to_vec()
+    }
+
+    fn table() -> Table<Text> {
+        Table::new(KeyHasher::new(1, 2))
+    }
+
+    #[test]
+    fn behaves_as_a_std_map_through_growth_and_shrinking() {
+        for seed in 0..4 {
+            let mut random = Random::from_seed(seed);
+            let (mut table, mut model) = (table(), HashMap::new());
+            for round in 0..6 {
+                let (steps, grow) = (if cfg!(miri) { 300 } else { 30_000 }, round % 2 == 0);
+                for _ in 0..steps {
+                    let key = format!("k{}", random.below(20_000)).into_bytes();
+                    let hash = table.hasher().hash(&key);
+                    let insert = random.below(10) < if grow { 8 } else { 1 };
+                    match (insert, table.find(hash, &key)) {
+                        (true, None) => {
+                            table.insert(hash, Text(Box::new(key.clone())));
+                            assert!(model.insert(key, ()).is_none());
+                        }
+                        (false, Some(at)) => {
+                            assert_eq!(*table.remove(hash, at).0, key);
+                            assert!(model.remove(&key).is_some());
+                        }
+                        (_, found) => assert_eq!(found.is_some(), model.contains_key(&key)),
+                    }
+                }
+                assert_eq!(table.len(), model.len());
+                let mut all: Vec<_> = table.iter().map(key_of).collect();
+                all.sort();
+                all.dedup();
+                assert_eq!(all.len(), model.len());
+                for key in model.keys() {
+                    let hash = table.hasher().hash(key);
+                    assert!(table.find(hash, key).is_some());
+                    let prefix = (hash >> 32) as u32;
+                    assert!(table.find_by_prefix(prefix, |raw| key_of(raw) == *key).is_some());
+                }
+            }
+            for key in model.into_keys() {
+                assert!(table.remove_key(table.hasher().hash(&key), &key).is_some());
+            }
+            assert_eq!((table.len(), table.bytes()), (0, 0));
+        }
+    }
+
+    #[test]
+    fn a_scan_sees_every_key_that_stays() {
+        for seed in 0..if cfg!(miri) { 1 } else { 8 } {
+            let mut random = Random::from_seed(seed);
+            let mut table = table();
+            let stays = if cfg!(miri) { 50 } else { 3_000 };
+            let add = |table: &mut Table<Text>, name: String| {
+                let hash = table.hasher().hash(name.as_bytes());
+                if table.find(hash, name.as_bytes()).is_none() {
+                    table.insert(hash, Text(Box::new(name.into_bytes())));
+                }
+            };
+            for i in 0..stays {
+                add(&mut table, format!("stays{i}"));
+            }
+            let (mut seen, mut cursor) = (std::collections::HashSet::new(), 0);
+            loop {
+                cursor = table.scan(cursor, |raw| {
+                    seen.insert(key_of(raw));
+                });
+                if cursor == 0 {
+                    break;
+                }
+                for _ in 0..random.below(200) {
+                    let name = format!("goes{}", random.below(30_000));
+                    if seed % 2 == 0 || random.below(3) == 0 {
+                        add(&mut table, name);
+                    } else {
+                        table.remove_key(table.hasher().hash(name.as_bytes()), name.as_bytes());
+                    }
+                }
+            }
+            for i in 0..stays {
+                assert!(seen.contains(format!("stays{i}").as_bytes()));
+            }
+        }
+    }
+
+    #[test]
+    fn segments_stay_well_filled() {
+        let mut table = table();
+        for i in 0..100_000u32 {
+            let key = i.to_string().into_bytes();
+            table.insert(table.hasher().hash(&key), Text(Box::new(key)));
+            if i > 1_000 && i % 1_000 == 0 {
+                let fill = table.len() as f64 / table.capacity() as f64;
+                assert!(fill > 0.6, "{fill} at {i}");
+            }
+        }
+    }
+
+    #[test]
+    fn random_is_even() {
+        let mut table = table();
+        for i in 0..1_000u32 {
+            let key = i.to_string().into_bytes();
+            table.insert(table.hasher().hash(&key), Text(Box::new(key)));
+        }
+        let (mut random, mut drawn) = (Random::from_seed(7), vec![0u32; 1_000]);
+        for _ in 0..100_000 {
+            let raw = table.random(|n| usize::try_from(random.below(n as u64)).expect("below n")).expect("not empty");
+            drawn[String::from_utf8(key_of(raw)).expect("text").parse::<usize>().expect("a number")] += 1;
+        }
+        let chi: f64 = drawn.iter().map(|&n| (f64::from(n) - 100.0).powi(2) / 100.0).sum();
+        assert!(chi < 1_200.0, "chi square {chi} of 999 degrees of freedom");
+    }
+}

@@ -1,0 +1,150 @@
+//! What a change of the keyspace sets off, queued as data and acted on after the command by the server.
+//!
+//! The write door appends here; it calls nobody. `Server` drains the queues at fixed points of a turn:
+//! propagation, then doomed transactions, tracked caches, keyspace events, and the ready keys last.
+
+use super::DbIndex;
+use crate::types::Value;
+
+/// A class of keyspace events, one letter of `notify-keyspace-events` each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum EventClass {
+    /// `g`: DEL, EXPIRE, RENAME and what else works on any type.
+    Generic = 1 << 2,
+    /// `$`
+    String = 1 << 3,
+    /// `l`
+    List = 1 << 4,
+    /// `s`
+    Set = 1 << 5,
+    /// `h`
+    Hash = 1 << 6,
+    /// `z`
+    Zset = 1 << 7,
+    /// `x`: a key's deadline passed.
+    Expired = 1 << 8,
+    /// `e`: evicted for memory.
+    Evicted = 1 << 9,
+    /// `t`
+    Stream = 1 << 10,
+    /// `m`: a read found no key.
+    Miss = 1 << 11,
+    /// `n`: a key was created.
+    New = 1 << 14,
+}
+
+/// What happened to a key: its class and the name subscribers see.
+#[derive(Clone, Copy, Debug)]
+pub struct Event {
+    /// Decides with `notify-keyspace-events` whether it is sent.
+    pub class: EventClass,
+    /// For instance `lpush`.
+    pub name: &'static str,
+}
+
+impl Event {
+    /// An event of a class.
+    pub const fn new(class: EventClass, name: &'static str) -> Event {
+        Event { class, name }
+    }
+    /// A generic event.
+    pub const fn generic(name: &'static str) -> Event {
+        Event::new(EventClass::Generic, name)
+    }
+    /// A string event.
+    pub const fn string(name: &'static str) -> Event {
+        Event::new(EventClass::String, name)
+    }
+    /// A list event.
+    pub const fn list(name: &'static str) -> Event {
+        Event::new(EventClass::List, name)
+    }
+    /// A set event.
+    pub const fn set(name: &'static str) -> Event {
+        Event::new(EventClass::Set, name)
+    }
+    /// A hash event.
+    pub const fn hash(name: &'static str) -> Event {
+        Event::new(EventClass::Hash, name)
+    }
+    /// A sorted set event.
+    pub const fn zset(name: &'static str) -> Event {
+        Event::new(EventClass::Zset, name)
+    }
+    /// A stream event.
+    pub const fn stream(name: &'static str) -> Event {
+        Event::new(EventClass::Stream, name)
+    }
+}
+
+/// A keyspace event to be published.
+#[derive(Debug)]
+pub struct KeyEvent {
+    /// The database of the key.
+    pub db: DbIndex,
+    /// What happened.
+    pub event: Event,
+    /// To which key.
+    pub key: Box<[u8]>,
+}
+
+/// Something whose freeing takes long enough to be done elsewhere.
+pub enum Garbage {
+    /// A value with many elements.
+    Value(Value),
+    /// The keys of a flushed database.
+    Keys(crate::ds::table::Table<super::entry::Entry>),
+}
+
+/// A command as it goes to the append-only file and to replicas.
+#[derive(Clone, Copy, Debug)]
+pub struct Propagated {
+    /// The database it applies to.
+    pub db: DbIndex,
+    /// Where its RESP form ends in [`Effects::stream`]; it starts where the one before ends.
+    pub end: usize,
+}
+
+/// The queues. See the module's essay.
+#[derive(Default)]
+pub struct Effects {
+    /// Whether anybody wants [`Effects::stream`]: an append-only file, a replica, a backlog.
+    pub recording: bool,
+    /// Commands to propagate, in RESP, one after the other.
+    pub stream: Vec<u8>,
+    /// Their databases and ends.
+    pub propagated: Vec<Propagated>,
+    /// Keys that changed and have clients waiting.
+    pub ready: Vec<(DbIndex, Box<[u8]>)>,
+    /// Clients whose watched keys changed.
+    pub doomed: Vec<u64>,
+    /// Changed keys, for client-side caching. `None`: all of them (a flush).
+    pub invalidated: Vec<Option<Box<[u8]>>>,
+    /// Keyspace events.
+    pub events: Vec<KeyEvent>,
+    /// Values to be freed elsewhere.
+    pub garbage: Vec<Garbage>,
+}
+
+impl Effects {
+    /// Queues a command for propagation, in order.
+    pub fn propagate(&mut self, db: DbIndex, words: &[&[u8]]) {
+        self.propagate_words(db, words.len(), words.iter().copied());
+    }
+
+    /// Queues a command of `count` words for propagation.
+    pub fn propagate_words<'a>(&mut self, db: DbIndex, count: usize, words: impl Iterator<Item = &'a [u8]>) {
+        if !self.recording {
+            return;
+        }
+        crate::resp::writer::write_command(&mut self.stream, count, words);
+        self.propagated.push(Propagated { db, end: self.stream.len() });
+    }
+
+    /// Whether nothing is queued but garbage.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.ready.is_empty() && self.doomed.is_empty() && self.invalidated.is_empty() && self.events.is_empty() && self.propagated.is_empty()
+    }
+}

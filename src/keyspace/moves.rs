@@ -1,0 +1,85 @@
+//! Whole keys on the move: RENAME, MOVE, COPY's target, SWAPDB, FLUSHDB.
+
+use super::effects::{Event, Garbage};
+use super::entry::Entry;
+use super::{Database, Db, DbIndex, Keyspace};
+
+impl Db<'_> {
+    /// Renames a live key over whatever `to` is; the deadline goes along.
+    pub fn rename(&mut self, from: &[u8], to: &[u8]) -> bool {
+        let Some(entry) = self.detach(from) else { return false };
+        if let Some(old) = self.detach(to) {
+            self.space.dispose(old);
+        }
+        let deadline = entry.get().deadline();
+        let renamed = entry.rebuild(Some(to), deadline);
+        self.attach(renamed);
+        self.space.changed(self.index, from, Event::generic("rename_from"), 1);
+        self.space.changed(self.index, to, Event::generic("rename_to"), 0);
+        true
+    }
+
+    /// Moves a live key to another database, where it must not exist.
+    pub fn move_to(&mut self, key: &[u8], target: DbIndex) -> bool {
+        let source = self.index;
+        let Some(entry) = self.detach(key) else { return false };
+        self.space.db(target).attach(entry);
+        self.space.changed(source, key, Event::generic("move_from"), 1);
+        self.space.changed(target, key, Event::generic("move_to"), 0);
+        true
+    }
+
+    /// Adds a key that is not there, with the event that made it.
+    pub fn adopt(&mut self, entry: Entry, event: Event) {
+        let key = entry.get().key().to_vec();
+        self.attach(entry);
+        self.space.changed(self.index, &key, event, 1);
+    }
+}
+
+impl Keyspace {
+    /// Swaps the data of two databases. Who waits for a key of theirs is served, who watches one is doomed.
+    pub fn swap(&mut self, a: DbIndex, b: DbIndex) {
+        if a == b {
+            return;
+        }
+        self.databases.swap(a.at(), b.at());
+        self.dirty += 1;
+        for db in [a, b] {
+            let other = if db == a { b } else { a };
+            self.doom_watchers(db, other);
+            let ready: Vec<Box<[u8]>> = self.interests[db.at()].all_awaited().map(Box::from).collect();
+            self.effects.ready.extend(ready.into_iter().map(|key| (db, key)));
+        }
+        if self.hooks & super::TRACKED != 0 {
+            self.effects.invalidated.push(None);
+        }
+    }
+
+    /// Dooms the watchers of keys of `db` that exist in either of two databases.
+    fn doom_watchers(&mut self, db: DbIndex, other: DbIndex) {
+        let doomed: Vec<u64> = self.interests[db.at()]
+            .all_watched()
+            .filter(|(key, _)| {
+                let hash = self.hasher.hash(key);
+                [db, other].iter().any(|d| self.databases[d.at()].table.find(hash, key).is_some())
+            })
+            .flat_map(|(_, clients)| clients.iter().copied())
+            .collect();
+        self.effects.doomed.extend(doomed);
+    }
+
+    /// Empties a database; the blocks are freed elsewhere. Gives the number of keys.
+    pub fn flush(&mut self, db: DbIndex) -> u64 {
+        self.doom_watchers(db, db);
+        let old = std::mem::replace(&mut self.databases[db.at()], Database::new(self.hasher));
+        let keys = old.table.len() as u64;
+        let awaited: Vec<Box<[u8]>> = self.interests[db.at()].all_awaited().map(Box::from).collect();
+        self.effects.ready.extend(awaited.into_iter().map(|key| (db, key)));
+        if keys > 0 {
+            self.effects.garbage.push(Garbage::Keys(old.table));
+        }
+        self.dirty += keys;
+        keys
+    }
+}

@@ -1,0 +1,267 @@
+//! The write door: every change of a value goes through here.
+
+use std::mem::ManuallyDrop;
+use std::ops::{Deref, DerefMut};
+
+use super::effects::{Event, EventClass};
+use super::entry::{Entry, Payload};
+use super::{Db, DbIndex, Keyspace, WrongType};
+use crate::base::clock::Millis;
+use crate::ds::table::Position;
+use crate::types::string::{RawString, StringRef};
+use crate::types::{Kind, Stored};
+
+/// What becomes of a key's deadline when its value is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ttl {
+    /// It goes.
+    Clear,
+    /// It stays.
+    Keep,
+    /// It becomes this, Unix milliseconds in the future.
+    At(Millis),
+}
+
+/// A value borrowed from its key for changing: the guard of the write door.
+///
+/// The handler changes the value through it and ends with [`Write::commit`]. Dropped without a commit it
+/// puts the value back and nothing is told: the handler has only looked.
+pub struct Write<'a, T: Stored> {
+    space: &'a mut Keyspace,
+    db: DbIndex,
+    key: &'a [u8],
+    hash: u64,
+    /// Where the key is; `None` for a value that was just made.
+    position: Option<Position>,
+    value: ManuallyDrop<T>,
+}
+
+impl<T: Stored> Deref for Write<'_, T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T: Stored> DerefMut for Write<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.value
+    }
+}
+
+impl<T: Stored> Write<'_, T> {
+    /// Whether the key is new: it is stored with the commit.
+    pub fn is_new(&self) -> bool {
+        self.position.is_none()
+    }
+
+    /// The keyspace's chance, for commands that draw members.
+    pub fn random(&mut self) -> &mut crate::base::random::Random {
+        &mut self.space.random
+    }
+
+    /// The value and the keyspace's chance, both at once.
+    pub fn with_random(&mut self) -> (&mut T, &mut crate::base::random::Random) {
+        (&mut self.value, &mut self.space.random)
+    }
+
+    /// Ends the change: stores the value, or removes the key if no element is left, and lets the event
+    /// take its course. `changes` counts towards `rdb_changes_since_last_save`.
+    pub fn commit(self, event: Event, changes: u64) {
+        self.commit_with(&[event], changes);
+    }
+
+    /// As [`Write::commit`], with several events in order.
+    #[allow(unsafe_code)]
+    pub fn commit_with(self, events: &[Event], changes: u64) {
+        let mut guard = ManuallyDrop::new(self);
+        // SAFETY: the guard is not dropped, so the value is taken once.
+        let value = unsafe { ManuallyDrop::take(&mut guard.value) };
+        let (db, key, hash, position) = (guard.db, guard.key, guard.hash, guard.position);
+        let space = &mut *guard.space;
+        let emptied = value.is_empty();
+        match position {
+            Some(position) if emptied => {
+                space.take_entry(db, hash, position).free_block();
+                drop(value);
+            }
+            Some(position) => space.put_payload(db, position, value.into_raw()),
+            None if emptied => return,
+            None => {
+                let (kind, payload) = value.into_raw();
+                let heat = space.heat.fresh();
+                space.add_entry(db, hash, Entry::new(key, None, Payload::Stored(kind, payload), heat));
+                space.notify(db, Event::new(EventClass::New, "new"), key);
+            }
+        }
+        let (first, rest) = events.split_first().expect("a change has an event");
+        space.changed(db, key, *first, changes);
+        for event in rest {
+            space.notify(db, *event, key);
+        }
+        if emptied {
+            space.notify(db, Event::generic("del"), key);
+        }
+    }
+}
+
+impl<T: Stored> Drop for Write<'_, T> {
+    #[allow(unsafe_code)]
+    fn drop(&mut self) {
+        // SAFETY: the guard is dropped, so the value is taken once.
+        let value = unsafe { ManuallyDrop::take(&mut self.value) };
+        if let Some(position) = self.position {
+            self.space.put_payload(self.db, position, value.into_raw());
+        }
+    }
+}
+
+impl Keyspace {
+    fn put_payload(&mut self, db: DbIndex, position: Position, (kind, payload): (Kind, u64)) {
+        // SAFETY: the position is fresh, and the block only used here.
+        #[allow(unsafe_code)]
+        let mut entry = unsafe { Entry::borrow_mut(self.databases[db.at()].table.raw(position)) };
+        entry.set_payload(kind, payload);
+    }
+
+    /// Puts another block for the same key in place of the one at `position`.
+    fn replace_entry(&mut self, db: DbIndex, hash: u64, position: Position, new: Entry) {
+        let deadline = new.get().deadline();
+        let database = &mut self.databases[db.at()];
+        let old = database.table.replace(position, new);
+        database.refile(hash, old.get().deadline(), deadline);
+        self.dispose(old);
+    }
+}
+
+impl Db<'_> {
+    /// The value of a key, for changing. `None` if there is no such key.
+    #[allow(unsafe_code)]
+    pub fn write<'s, T: Stored>(&'s mut self, key: &'s [u8]) -> Result<Option<Write<'s, T>>, WrongType> {
+        let hash = self.hash(key);
+        let Some(position) = self.space.find(self.index, key, hash) else { return Ok(None) };
+        let kind = self.space.touch(self.index, position).kind();
+        if kind.type_of() != T::TYPE {
+            return Err(WrongType);
+        }
+        if matches!(kind, Kind::Embedded | Kind::Integer) {
+            self.spread_string(hash, position);
+        }
+        let raw = self.space.databases[self.index.at()].table.raw(position);
+        // SAFETY: the block lives; the guard puts the value back or removes the key.
+        let value = unsafe { Entry::borrow_mut(raw).take::<T>() };
+        Ok(Some(Write { space: self.space, db: self.index, key, hash, position: Some(position), value: ManuallyDrop::new(value) }))
+    }
+
+    /// The value of a key, for changing; `make` gives the value of a key that does not exist yet.
+    pub fn write_or_create<'s, T: Stored>(&'s mut self, key: &'s [u8], make: impl FnOnce() -> T) -> Result<Write<'s, T>, WrongType> {
+        let hash = self.hash(key);
+        if self.space.find(self.index, key, hash).is_some() {
+            return Ok(self.write(key)?.expect("the key was just found"));
+        }
+        Ok(Write { space: self.space, db: self.index, key, hash, position: None, value: ManuallyDrop::new(make()) })
+    }
+
+    /// Moves a string out of its key's block into a buffer of its own.
+    fn spread_string(&mut self, hash: u64, position: Position) {
+        let entry = self.space.entry_at(self.index, position);
+        let text = entry.string().expect("a string").text().into_owned();
+        let (kind, payload) = RawString::new(text).into_raw();
+        let new = Entry::new(entry.key(), entry.deadline(), Payload::Stored(kind, payload), entry.heat());
+        self.space.replace_entry(self.index, hash, position, new);
+    }
+
+    /// Sets a key to a string, whatever it held.
+    #[inline]
+    pub fn set_string(&mut self, key: &[u8], value: StringRef, ttl: Ttl, events: &[Event]) {
+        self.store(key, Payload::string(value), ttl, events);
+    }
+
+    /// Sets a key to a stored value, whatever it held. The value has elements.
+    pub fn set_value(&mut self, key: &[u8], value: impl Stored, ttl: Ttl, events: &[Event]) {
+        assert!(!value.is_empty(), "an empty value is no value");
+        let (kind, payload) = value.into_raw();
+        self.store(key, Payload::Stored(kind, payload), ttl, events);
+    }
+
+    #[inline]
+    pub(super) fn store(&mut self, key: &[u8], payload: Payload, ttl: Ttl, events: &[Event]) {
+        let (db, hash) = (self.index, self.hash(key));
+        let space = &mut *self.space;
+        match space.find(db, key, hash) {
+            Some(position) => {
+                let old = space.touch(db, position);
+                let (old_deadline, heat) = (old.deadline(), old.heat());
+                let deadline = match ttl {
+                    Ttl::Clear => None,
+                    Ttl::Keep => old_deadline,
+                    Ttl::At(deadline) => Some(deadline),
+                };
+                let raw = space.databases[db.at()].table.raw(position);
+                // SAFETY: the position is fresh, and the block only used here.
+                #[allow(unsafe_code)]
+                let overwritten = unsafe { Entry::borrow_mut(raw) }.try_overwrite(deadline, &payload);
+                if overwritten {
+                    space.databases[db.at()].refile(hash, old_deadline, deadline);
+                } else {
+                    space.replace_entry(db, hash, position, Entry::new(key, deadline, payload, heat));
+                }
+            }
+            None => {
+                let deadline = match ttl {
+                    Ttl::At(deadline) => Some(deadline),
+                    _ => None,
+                };
+                let heat = space.heat.fresh();
+                space.add_entry(db, hash, Entry::new(key, deadline, payload, heat));
+                space.notify(db, Event::new(EventClass::New, "new"), key);
+            }
+        }
+        let (first, rest) = events.split_first().expect("a change has an event");
+        space.changed(db, key, *first, 1);
+        for event in rest {
+            space.notify(db, *event, key);
+        }
+    }
+
+    /// Removes a key. Gives whether it was there.
+    pub fn remove(&mut self, key: &[u8], event: Event) -> bool {
+        let hash = self.hash(key);
+        let Some(position) = self.space.find(self.index, key, hash) else { return false };
+        let entry = self.space.take_entry(self.index, hash, position);
+        self.space.changed(self.index, key, event, 1);
+        self.space.dispose(entry);
+        true
+    }
+
+    /// Sets or clears the deadline of a key. Gives whether the key exists.
+    pub fn set_deadline(&mut self, key: &[u8], deadline: Option<Millis>, event: Event) -> bool {
+        let hash = self.hash(key);
+        if !self.space.set_entry_deadline(self.index, key, hash, deadline) {
+            return false;
+        }
+        self.space.changed(self.index, key, event, 1);
+        true
+    }
+
+    /// Sets the LRU clock or LFU counter of a key.
+    pub fn set_heat(&mut self, key: &[u8], heat: u32) {
+        let hash = self.hash(key);
+        if let Some(position) = self.space.find(self.index, key, hash) {
+            self.space.set_heat(self.index, position, heat);
+        }
+    }
+
+    /// Takes a key's block out, with no event: the first half of a move.
+    pub(super) fn detach(&mut self, key: &[u8]) -> Option<Entry> {
+        let hash = self.hash(key);
+        let position = self.space.find(self.index, key, hash)?;
+        Some(self.space.take_entry(self.index, hash, position))
+    }
+
+    /// Puts a block in, with no event: the second half of a move. The key is not there.
+    pub(super) fn attach(&mut self, entry: Entry) {
+        let hash = self.space.hasher.hash(entry.get().key());
+        self.space.add_entry(self.index, hash, entry);
+    }
+}

@@ -1,0 +1,27 @@
+//! Every bound of the server, in one place, asserted against each other.
+
+/// Elements of a value that are freed on the spot; larger ones go to the disposal thread.
+pub const FREE_IN_PLACE: usize = 64;
+/// Filings of the deadline index that may be ghosts before a sweep, beyond as many as there are keys.
+pub const SPARE_FILINGS: usize = 1_024;
+/// Filings that one cycle of expiry looks at before the loop goes on.
+pub const EXPIRY_SLICE: usize = 500;
+/// The longest inline request, in bytes.
+pub const INLINE_MAX: usize = 64 * 1024;
+/// Words of a request at most.
+pub const ARGUMENTS_MAX: i64 = 1024 * 1024;
+/// Words of a request before authentication.
+pub const ARGUMENTS_MAX_UNAUTHENTICATED: i64 = 10;
+/// Bytes of a word before authentication.
+pub const BULK_MAX_UNAUTHENTICATED: i64 = 16 * 1024;
+/// Bytes that one read of a socket may bring.
+pub const READ_CHUNK: usize = 16 * 1024;
+/// Bytes that all reads of a turn bring before they are executed.
+pub const TURN_INPUT: usize = 1024 * 1024;
+/// Requests that are prefetched ahead of the one that runs.
+pub const PREFETCH_AHEAD: usize = 8;
+/// The longest key or value, as in Redis.
+pub const STRING_MAX: usize = 512 * 1024 * 1024;
+
+const _: () = assert!(READ_CHUNK * 4 <= TURN_INPUT, "a turn reads several sockets");
+const _: () = assert!(BULK_MAX_UNAUTHENTICATED as usize >= READ_CHUNK, "what one read brings may be a word");
