@@ -1,7 +1,10 @@
 //! Ruddle.
-pub mod limits;
 pub mod base;
+pub mod command;
+pub mod config;
 pub mod ds;
-pub mod types;
-pub mod resp;
 pub mod keyspace;
+pub mod limits;
+pub mod resp;
+pub mod server;
+pub mod types;

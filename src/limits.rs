@@ -9,7 +9,7 @@ pub const EXPIRY_SLICE: usize = 500;
 /// The longest inline request, in bytes.
 pub const INLINE_MAX: usize = 64 * 1024;
 /// Words of a request at most.
-pub const ARGUMENTS_MAX: i64 = 1024 * 1024;
+pub const ARGUMENTS_MAX: i64 = i32::MAX as i64;
 /// Words of a request before authentication.
 pub const ARGUMENTS_MAX_UNAUTHENTICATED: i64 = 10;
 /// Bytes of a word before authentication.
@@ -25,3 +25,7 @@ pub const STRING_MAX: usize = 512 * 1024 * 1024;
 
 const _: () = assert!(READ_CHUNK * 4 <= TURN_INPUT, "a turn reads several sockets");
 const _: () = assert!(BULK_MAX_UNAUTHENTICATED as usize >= READ_CHUNK, "what one read brings may be a word");
+/// Error codes that INFO counts one by one.
+pub const ERROR_CODES: usize = 128;
+/// Timers of clients that fire in one turn.
+pub const TIMER_SLICE: usize = 10_000;

@@ -181,12 +181,7 @@ mod tests {
 
     #[test]
     fn digits_come_back() {
-        for text in [
-            "1",
-            "18446744073709551616",
-            "10000000000000000000",
-            &"9".repeat(500),
-        ] {
+        for text in ["1", "18446744073709551616", "10000000000000000000", &"9".repeat(500)] {
             assert_eq!(digits(number(text)), text);
         }
         assert_eq!(digits(number("000")), "");
@@ -210,23 +205,12 @@ mod tests {
 
     #[test]
     fn quotients_have_enough_bits() {
-        for (left, right) in [
-            ("1", "3"),
-            ("10", "5"),
-            ("123456789012345678901234567890", "7"),
-        ] {
+        for (left, right) in [("1", "3"), ("10", "5"), ("123456789012345678901234567890", "7")] {
             let (quotient, shift, inexact) = number(left).divide(number(right));
-            assert!(
-                (67..=68).contains(&(128 - quotient.leading_zeros())),
-                "{left} / {right}"
-            );
+            assert!((67..=68).contains(&(128 - quotient.leading_zeros())), "{left} / {right}");
             let approximate = quotient as f64 * 2f64.powi(i32::try_from(shift).expect("small"));
-            let expected =
-                left.parse::<f64>().expect("digits") / right.parse::<f64>().expect("digits");
-            assert!(
-                (approximate / expected - 1.0).abs() < 1e-15,
-                "{left} / {right}"
-            );
+            let expected = left.parse::<f64>().expect("digits") / right.parse::<f64>().expect("digits");
+            assert!((approximate / expected - 1.0).abs() < 1e-15, "{left} / {right}");
             assert_eq!(inexact, right != "5");
         }
     }

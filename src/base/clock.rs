@@ -40,15 +40,10 @@ pub fn now() -> Now {
     let start = *START.get_or_init(Instant::now);
     let unix = match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(since) => i64::try_from(since.as_micros()).unwrap_or(i64::MAX),
-        Err(before) => {
-            i64::try_from(before.duration().as_micros()).map_or(i64::MIN, |micros| -micros)
-        }
+        Err(before) => i64::try_from(before.duration().as_micros()).map_or(i64::MIN, |micros| -micros),
     };
     let monotonic = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
-    Now {
-        unix: Micros(unix),
-        monotonic: Monotonic(monotonic),
-    }
+    Now { unix: Micros(unix), monotonic: Monotonic(monotonic) }
 }
 
 impl Millis {
@@ -158,9 +153,6 @@ mod tests {
         let first = now();
         let second = now();
         assert!(second.monotonic >= first.monotonic);
-        assert!(
-            first.unix > Micros(1_600_000_000_000_000),
-            "it is after 2020"
-        );
+        assert!(first.unix > Micros(1_600_000_000_000_000), "it is after 2020");
     }
 }

@@ -198,14 +198,7 @@ mod tests {
 
     fn bit_by_bit(bytes: &[u8]) -> u64 {
         bytes.iter().fold(0, |crc, &byte| {
-            (0..8).fold(crc ^ u64::from(byte), |crc, _| {
-                (crc >> 1)
-                    ^ if crc & 1 == 1 {
-                        CRC64_POLYNOMIAL_REFLECTED
-                    } else {
-                        0
-                    }
-            })
+            (0..8).fold(crc ^ u64::from(byte), |crc, _| (crc >> 1) ^ if crc & 1 == 1 { CRC64_POLYNOMIAL_REFLECTED } else { 0 })
         })
     }
 }

@@ -50,19 +50,11 @@ pub(super) fn scan(text: &[u8]) -> Option<FloatText<'_>> {
         body => (false, body),
     };
     let magnitude = match body {
-        [b'0', b'x' | b'X', digits @ ..] => {
-            Magnitude::Hexadecimal(scan_digits(digits, u8::is_ascii_hexdigit, b'p')?)
-        }
-        [b'0'..=b'9' | b'.', ..] => Magnitude::Decimal {
-            whole: body,
-            digits: scan_digits(body, u8::is_ascii_digit, b'e')?,
-        },
+        [b'0', b'x' | b'X', digits @ ..] => Magnitude::Hexadecimal(scan_digits(digits, u8::is_ascii_hexdigit, b'p')?),
+        [b'0'..=b'9' | b'.', ..] => Magnitude::Decimal { whole: body, digits: scan_digits(body, u8::is_ascii_digit, b'e')? },
         word => scan_word(word)?,
     };
-    Some(FloatText {
-        negative,
-        magnitude,
-    })
+    Some(FloatText { negative, magnitude })
 }
 
 fn scan_word(word: &[u8]) -> Option<Magnitude<'static>> {
@@ -72,9 +64,7 @@ fn scan_word(word: &[u8]) -> Option<Magnitude<'static>> {
     let (name, payload) = word.split_at_checked(3)?;
     let payload_is_sound = match payload {
         [] => true,
-        [b'(', inside @ .., b')'] => inside
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_'),
+        [b'(', inside @ .., b')'] => inside.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_'),
         _ => false,
     };
     (name.eq_ignore_ascii_case(b"nan") && payload_is_sound).then_some(Magnitude::Nan)
@@ -91,16 +81,10 @@ fn scan_digits(text: &[u8], is_digit: fn(&u8) -> bool, marker: u8) -> Option<Dig
     }
     let exponent = match rest {
         [] => 0,
-        [letter, exponent @ ..] if letter.to_ascii_lowercase() == marker => {
-            scan_exponent(exponent)?
-        }
+        [letter, exponent @ ..] if letter.to_ascii_lowercase() == marker => scan_exponent(exponent)?,
         _ => return None,
     };
-    Some(Digits {
-        integer,
-        fraction,
-        exponent,
-    })
+    Some(Digits { integer, fraction, exponent })
 }
 
 fn scan_exponent(text: &[u8]) -> Option<i64> {
@@ -112,9 +96,7 @@ fn scan_exponent(text: &[u8]) -> Option<i64> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let size = digits.iter().fold(0, |sum: i64, digit| {
-        (sum * 10 + i64::from(digit - b'0')).min(EXPONENT_LIMIT)
-    });
+    let size = digits.iter().fold(0, |sum: i64, digit| (sum * 10 + i64::from(digit - b'0')).min(EXPONENT_LIMIT));
     Some(if negative { -size } else { size })
 }
 
@@ -131,15 +113,9 @@ impl Digits<'_> {
 
     /// The value of hexadecimal digits, exactly or with a trace of what did not fit.
     pub(super) fn hexadecimal(&self) -> Binary {
-        let mut binary = Binary {
-            significand: 0,
-            exponent: self.exponent - 4 * length(self.fraction),
-            inexact: false,
-        };
+        let mut binary = Binary { significand: 0, exponent: self.exponent - 4 * length(self.fraction), inexact: false };
         for digit in self.iter() {
-            let nibble = char::from(digit)
-                .to_digit(16)
-                .expect("only hexadecimal digits were scanned");
+            let nibble = char::from(digit).to_digit(16).expect("only hexadecimal digits were scanned");
             if binary.significand >> 124 == 0 {
                 binary.significand = binary.significand << 4 | u128::from(nibble);
             } else {
@@ -188,11 +164,7 @@ impl Binary {
         let lost = self.significand & (half | (half - 1));
         let up = lost > half || lost == half && (self.inexact || kept & 1 == 1);
         let rounded = u128::from(narrow(kept)) + u128::from(up);
-        if rounded >> precision == 0 {
-            (narrow(rounded), exponent)
-        } else {
-            (narrow(rounded >> 1), exponent + 1)
-        }
+        if rounded >> precision == 0 { (narrow(rounded), exponent) } else { (narrow(rounded >> 1), exponent + 1) }
     }
 }
 

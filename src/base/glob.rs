@@ -71,9 +71,7 @@ pub fn matches(pattern: &[u8], text: &[u8], case: Case) -> bool {
 
 /// Is `pattern` free of anything special, so that it can only match itself?
 pub fn is_literal(pattern: &[u8]) -> bool {
-    !pattern
-        .iter()
-        .any(|byte| matches!(byte, b'*' | b'?' | b'[' | b'\\'))
+    !pattern.iter().any(|byte| matches!(byte, b'*' | b'?' | b'[' | b'\\'))
 }
 
 fn skip_stars(pattern: &[u8]) -> &[u8] {
@@ -124,11 +122,7 @@ fn match_class(inside: &[u8], byte: u8, case: Case) -> Option<&[u8]> {
 /// The ends are put in order before their case is folded, as Redis does it.
 fn in_range(start: u8, end: u8, byte: u8, case: Case) -> bool {
     let signed = |byte: u8| i8::from_ne_bytes([byte]);
-    let (low, high) = if signed(start) <= signed(end) {
-        (start, end)
-    } else {
-        (end, start)
-    };
+    let (low, high) = if signed(start) <= signed(end) { (start, end) } else { (end, start) };
     let (low, high, byte) = (fold(low, case), fold(high, case), fold(byte, case));
     (signed(low)..=signed(high)).contains(&signed(byte))
 }
@@ -247,8 +241,7 @@ mod tests {
     #[test]
     fn abusive_patterns_are_quick_and_end_at_the_limit() {
         let text = vec![b'a'; 5000];
-        let stars =
-            |count: usize, end: &str| [b"*a".repeat(count), end.as_bytes().to_vec()].concat();
+        let stars = |count: usize, end: &str| [b"*a".repeat(count), end.as_bytes().to_vec()].concat();
         assert!(matches(&stars(MAX_STARS, ""), &text, Case::Sensitive));
         assert!(matches(&stars(MAX_STARS, "*"), &text, Case::Sensitive));
         assert!(!matches(&stars(MAX_STARS + 1, ""), &text, Case::Sensitive));

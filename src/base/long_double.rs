@@ -53,13 +53,7 @@ const PLACES: u32 = 17;
 
 impl LongDouble {
     /// Zero.
-    pub const ZERO: Self = Self {
-        negative: false,
-        magnitude: Magnitude::Finite {
-            significand: 0,
-            exponent: LEAST_EXPONENT,
-        },
-    };
+    pub const ZERO: Self = Self { negative: false, magnitude: Magnitude::Finite { significand: 0, exponent: LEAST_EXPONENT } };
 
     /// Reads a number by the grammar of `strtold`; infinities are numbers here, not-a-number is
     /// not. `None` also when the number is out of range, or so small that it would become zero.
@@ -67,24 +61,14 @@ impl LongDouble {
         if text.len() > MAX_TEXT_LENGTH {
             return None;
         }
-        let FloatText {
-            negative,
-            magnitude,
-        } = float_text::scan(text)?;
+        let FloatText { negative, magnitude } = float_text::scan(text)?;
         let magnitude = match magnitude {
             float_text::Magnitude::Nan => return None,
             float_text::Magnitude::Infinity => Magnitude::Infinite,
-            float_text::Magnitude::Decimal { digits, .. } => {
-                Magnitude::in_range(decimal(&digits)?)?
-            }
-            float_text::Magnitude::Hexadecimal(digits) => {
-                Magnitude::in_range(digits.hexadecimal())?
-            }
+            float_text::Magnitude::Decimal { digits, .. } => Magnitude::in_range(decimal(&digits)?)?,
+            float_text::Magnitude::Hexadecimal(digits) => Magnitude::in_range(digits.hexadecimal())?,
         };
-        Some(Self {
-            negative,
-            magnitude,
-        })
+        Some(Self { negative, magnitude })
     }
 
     /// The same value as the double.
@@ -106,10 +90,7 @@ impl LongDouble {
                 inexact: false,
             })
         };
-        Self {
-            negative: value.is_sign_negative(),
-            magnitude,
-        }
+        Self { negative: value.is_sign_negative(), magnitude }
     }
 
     /// Is this none that a counter may become?
@@ -126,10 +107,7 @@ impl LongDouble {
         match self.magnitude {
             Magnitude::Nan => out.extend_from_slice(b"nan"),
             Magnitude::Infinite => out.extend_from_slice(b"inf"),
-            Magnitude::Finite {
-                significand,
-                exponent,
-            } => write_fixed(out, significand, exponent),
+            Magnitude::Finite { significand, exponent } => write_fixed(out, significand, exponent),
         }
         if &out[start..] == b"-0" {
             out.truncate(start);
@@ -138,14 +116,7 @@ impl LongDouble {
     }
 
     /// Adds a number of no greater size to this one, whose parts are `large` and `large_exponent`.
-    fn add_smaller(
-        self,
-        large: u64,
-        large_exponent: i64,
-        small_negative: bool,
-        small: u64,
-        small_exponent: i64,
-    ) -> Self {
+    fn add_smaller(self, large: u64, large_exponent: i64, small_negative: bool, small: u64, small_exponent: i64) -> Self {
         // The large one is raised by at most 63 bits; what of the small one lies lower is cut off.
         let distance = large_exponent - small_exponent;
         let raise = distance.min(63);
@@ -162,11 +133,7 @@ impl LongDouble {
         let exact_zero = significand == 0 && !cut;
         Self {
             negative: self.negative && (small_negative || !exact_zero),
-            magnitude: Magnitude::rounded(Binary {
-                significand,
-                exponent,
-                inexact: cut,
-            }),
+            magnitude: Magnitude::rounded(Binary { significand, exponent, inexact: cut }),
         }
     }
 }
@@ -181,22 +148,10 @@ impl Add for LongDouble {
         match (self.magnitude, other.magnitude) {
             (Nan, _) => self,
             (_, Nan) => other,
-            (Infinite, Infinite) if self.negative != other.negative => Self {
-                negative: false,
-                magnitude: Nan,
-            },
+            (Infinite, Infinite) if self.negative != other.negative => Self { negative: false, magnitude: Nan },
             (Infinite, _) => self,
             (_, Infinite) => other,
-            (
-                Finite {
-                    significand: left,
-                    exponent: left_exponent,
-                },
-                Finite {
-                    significand: right,
-                    exponent: right_exponent,
-                },
-            ) => {
+            (Finite { significand: left, exponent: left_exponent }, Finite { significand: right, exponent: right_exponent }) => {
                 if (left_exponent, left) >= (right_exponent, right) {
                     self.add_smaller(left, left_exponent, other.negative, right, right_exponent)
                 } else {
@@ -213,23 +168,14 @@ impl Magnitude {
         if exponent > GREATEST_EXPONENT {
             return Self::Infinite;
         }
-        Self::Finite {
-            significand,
-            exponent,
-        }
+        Self::Finite { significand, exponent }
     }
 
     /// Refuses what overflows, and what would become zero without being zero.
     fn in_range(binary: Binary) -> Option<Self> {
         match Self::rounded(binary) {
             Self::Finite { significand: 0, .. } if binary.significand != 0 => None,
-            Self::Finite {
-                significand,
-                exponent,
-            } => Some(Self::Finite {
-                significand,
-                exponent,
-            }),
+            Self::Finite { significand, exponent } => Some(Self::Finite { significand, exponent }),
             Self::Infinite | Self::Nan => None,
         }
     }
@@ -244,11 +190,7 @@ fn shift_right(value: u64, distance: i64) -> (u64, bool) {
 
 /// The value of decimal digits, or `None` when it is far out of range.
 fn decimal(digits: &Digits<'_>) -> Option<Binary> {
-    const ZERO: Binary = Binary {
-        significand: 0,
-        exponent: 0,
-        inexact: false,
-    };
+    const ZERO: Binary = Binary { significand: 0, exponent: 0, inexact: false };
     let is_digit_of_value = |digit: u8| digit != b'0';
     let Some(leading_zeros) = digits.iter().position(is_digit_of_value) else {
         return Some(ZERO);
@@ -263,23 +205,12 @@ fn decimal(digits: &Digits<'_>) -> Option<Binary> {
         return None;
     }
     let significant = digits.iter().skip(leading_zeros).take(count);
-    let is_short =
-        count <= 38 && (-19..=0).contains(&power) || count <= 19 && (1..=19).contains(&power);
-    Some(if is_short {
-        short_decimal(significant, power)
-    } else {
-        long_decimal(significant, power)
-    })
+    let is_short = count <= 38 && (-19..=0).contains(&power) || count <= 19 && (1..=19).contains(&power);
+    Some(if is_short { short_decimal(significant, power) } else { long_decimal(significant, power) })
 }
 
 fn count_trailing_zeros(digits: &Digits<'_>) -> usize {
-    let zeros = |digits: &[u8]| {
-        digits
-            .iter()
-            .rev()
-            .take_while(|&&digit| digit == b'0')
-            .count()
-    };
+    let zeros = |digits: &[u8]| digits.iter().rev().take_while(|&&digit| digit == b'0').count();
     match zeros(digits.fraction) {
         in_fraction if in_fraction < digits.fraction.len() => in_fraction,
         in_fraction => in_fraction + zeros(digits.integer),
@@ -293,11 +224,7 @@ fn short_decimal(digits: impl Iterator<Item = u8>, power: i64) -> Binary {
     let places = u32::try_from(power.abs()).expect("at most nineteen");
     let factor = u128::from(10u64.pow(places));
     if power >= 0 {
-        return Binary {
-            significand: number * factor,
-            exponent: 0,
-            inexact: false,
-        };
+        return Binary { significand: number * factor, exponent: 0, inexact: false };
     }
     // With its highest bit at 127 the dividend is at least 2^127, the divisor less than 2^64: the
     // quotient has 64 bits or more. Where it has fewer than 67, the remainder gives two more, so
@@ -307,11 +234,7 @@ fn short_decimal(digits: impl Iterator<Item = u8>, power: i64) -> Binary {
     let (quotient, remainder) = (dividend / factor, dividend % factor);
     let exponent = -i64::from(raise);
     if quotient >> 66 != 0 {
-        return Binary {
-            significand: quotient,
-            exponent,
-            inexact: remainder != 0,
-        };
+        return Binary { significand: quotient, exponent, inexact: remainder != 0 };
     }
     Binary {
         significand: (quotient << 2) | (remainder * 4 / factor),
@@ -322,8 +245,7 @@ fn short_decimal(digits: impl Iterator<Item = u8>, power: i64) -> Binary {
 
 fn long_decimal(digits: impl Iterator<Item = u8>, power: i64) -> Binary {
     let mut number = BigNatural::from_digits(digits);
-    let places =
-        u32::try_from(power.unsigned_abs()).expect("at most a text's length off the range");
+    let places = u32::try_from(power.unsigned_abs()).expect("at most a text's length off the range");
     let mut divisor = BigNatural::from_u64(1);
     if power >= 0 {
         number.multiply_power_of_ten(places);
@@ -331,11 +253,7 @@ fn long_decimal(digits: impl Iterator<Item = u8>, power: i64) -> Binary {
         divisor.multiply_power_of_ten(places);
     }
     let (significand, exponent, inexact) = number.divide(divisor);
-    Binary {
-        significand,
-        exponent,
-        inexact,
-    }
+    Binary { significand, exponent, inexact }
 }
 
 /// Appends `significand` × 2^`exponent` with [`PLACES`] places, then without zeros at the end.
@@ -350,11 +268,7 @@ fn write_fixed(out: &mut Vec<u8>, significand: u64, exponent: i64) {
     let one = 10u64.pow(PLACES);
     let places = scale(fraction, one, below_point);
     // The fraction may have been rounded up to one.
-    let (integer, places) = if places == one {
-        (integer + 1, 0)
-    } else {
-        (integer, places)
-    };
+    let (integer, places) = if places == one { (integer + 1, 0) } else { (integer, places) };
     number::write_u64(out, integer);
     if places > 0 {
         out.push(b'.');
@@ -522,16 +436,8 @@ mod tests {
     fn sums_are_those_of_a_live_server() {
         for &(counter, increment, sum) in SUMS {
             let (counter, increment) = (parse(counter), parse(increment));
-            assert_eq!(
-                shown(counter.add(increment)),
-                sum,
-                "{counter:?} + {increment:?}"
-            );
-            assert_eq!(
-                shown(increment.add(counter)),
-                sum,
-                "{increment:?} + {counter:?}"
-            );
+            assert_eq!(shown(counter.add(increment)), sum, "{counter:?} + {increment:?}");
+            assert_eq!(shown(increment.add(counter)), sum, "{increment:?} + {counter:?}");
         }
     }
 
@@ -581,11 +487,7 @@ mod tests {
         assert_eq!(shown(parse(&format!("0.{}1e5001", zeros(5000)))), "1");
         assert_eq!(shown(parse(&format!("1{}e-5000", zeros(5000)))), "1");
         assert_eq!(shown(parse(&format!("{}7", zeros(5118)))), "7");
-        let refused = [
-            format!("{}7", zeros(5119)),
-            format!("0.{}1", zeros(5116)),
-            format!("1{}", zeros(5118)),
-        ];
+        let refused = [format!("{}7", zeros(5119)), format!("0.{}1", zeros(5116)), format!("1{}", zeros(5118))];
         for text in refused {
             assert_eq!(LongDouble::parse(text.as_bytes()), None);
         }
@@ -612,15 +514,9 @@ mod tests {
     fn doubles_keep_their_value() {
         assert_eq!(LongDouble::from_f64(0.0), LongDouble::ZERO);
         assert_eq!(shown(LongDouble::from_f64(-0.0)), "0");
-        assert_eq!(
-            shown(LongDouble::from_f64(13.361389338970184)),
-            "13.36138933897018433"
-        );
+        assert_eq!(shown(LongDouble::from_f64(13.361389338970184)), "13.36138933897018433");
         assert_eq!(shown(LongDouble::from_f64(0.1)), "0.10000000000000001");
-        assert_eq!(
-            shown(LongDouble::from_f64(-1e22)),
-            "-10000000000000000000000"
-        );
+        assert_eq!(shown(LongDouble::from_f64(-1e22)), "-10000000000000000000000");
         assert_eq!(shown(LongDouble::from_f64(5e-324)), "0");
         assert_eq!(shown(LongDouble::from_f64(f64::NEG_INFINITY)), "-inf");
         assert_eq!(shown(LongDouble::from_f64(f64::NAN)), "nan");
@@ -632,9 +528,7 @@ mod tests {
         for _ in 0..3000 {
             let power = i64::try_from(random.below(39)).expect("small") - 19;
             let longest = if power > 0 { 19 } else { 38 };
-            let digits: String = (0..=random.index(longest))
-                .map(|_| char::from(b"123456789"[random.index(9)]))
-                .collect();
+            let digits: String = (0..=random.index(longest)).map(|_| char::from(b"123456789"[random.index(9)])).collect();
             let short = Magnitude::rounded(short_decimal(digits.bytes(), power));
             let long = Magnitude::rounded(long_decimal(digits.bytes(), power));
             assert_eq!(short, long, "{digits}e{power}");
@@ -645,9 +539,7 @@ mod tests {
     fn any_text_is_read_or_refused() {
         let mut random = Random::from_seed(13);
         for _ in 0..20_000 {
-            let text: Vec<u8> = (0..random.index(12))
-                .map(|_| b"0123459.eE+-xXpPfina()"[random.index(22)])
-                .collect();
+            let text: Vec<u8> = (0..random.index(12)).map(|_| b"0123459.eE+-xXpPfina()"[random.index(22)]).collect();
             if let Some(number) = LongDouble::parse(&text) {
                 let sum = number.add(parse("0.1")).add(number);
                 assert!(!shown(sum).is_empty());

@@ -17,6 +17,7 @@ pub mod crc;
 mod float_text;
 pub mod glob;
 pub mod long_double;
+pub mod memory;
 pub mod number;
 pub mod random;
 mod shortest_double;

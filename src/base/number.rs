@@ -125,10 +125,7 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
 
 /// Reads a double, not-a-number among them.
 pub fn parse_f64_or_nan(text: &[u8]) -> Option<f64> {
-    let FloatText {
-        negative,
-        magnitude,
-    } = float_text::scan(text)?;
+    let FloatText { negative, magnitude } = float_text::scan(text)?;
     let value = match magnitude {
         Magnitude::Infinity => f64::INFINITY,
         Magnitude::Nan => f64::NAN,
@@ -171,11 +168,7 @@ pub fn write_f64(out: &mut Vec<u8>, value: f64) {
         return;
     }
     if value == 0.0 {
-        out.extend_from_slice(if value.is_sign_negative() {
-            b"-0"
-        } else {
-            b"0"
-        });
+        out.extend_from_slice(if value.is_sign_negative() { b"-0" } else { b"0" });
     } else if let Some(integer) = exact_integer(value) {
         write_i64(out, integer);
     } else {
@@ -200,10 +193,7 @@ pub fn write_f64_17_digits(out: &mut Vec<u8>, value: f64) {
     }
     let mut scientific = Vec::with_capacity(24);
     write!(scientific, "{value:.16e}").expect("a vector takes all");
-    let marker = scientific
-        .iter()
-        .rposition(|&byte| byte == b'e')
-        .expect("the format has an exponent");
+    let marker = scientific.iter().rposition(|&byte| byte == b'e').expect("the format has an exponent");
     let exponent = parse_i64(&scientific[marker + 1..]).expect("Rust prints it canonically");
     let start = out.len();
     match usize::try_from(16 - exponent) {
@@ -302,18 +292,7 @@ mod tests {
         for (text, value) in accepted {
             assert_eq!(parse_u64_lenient(text.as_bytes()), Some(value), "{text:?}");
         }
-        for text in [
-            "",
-            " ",
-            "-5",
-            "+",
-            "+-1",
-            "5 ",
-            "5x",
-            "0x5",
-            "- 5",
-            "18446744073709551616",
-        ] {
+        for text in ["", " ", "-5", "+", "+-1", "5 ", "5x", "0x5", "- 5", "18446744073709551616"] {
             assert_eq!(parse_u64_lenient(text.as_bytes()), None, "{text:?}");
         }
     }
@@ -423,11 +402,7 @@ mod tests {
         for &(text, shortest, seventeen) in DOUBLES {
             let value = parse_f64(text.as_bytes()).expect("a number");
             assert_eq!(printed(|out| write_f64(out, value)), shortest, "{text}");
-            assert_eq!(
-                printed(|out| write_f64_17_digits(out, value)),
-                seventeen,
-                "{text}"
-            );
+            assert_eq!(printed(|out| write_f64_17_digits(out, value)), seventeen, "{text}");
         }
     }
 
@@ -507,10 +482,7 @@ mod tests {
             assert_eq!(parse_f64(text.as_bytes()), None, "{text:?}");
         }
         for text in ["nan", "-NAN", "nan()", "nan(0x1_a)"] {
-            assert!(
-                parse_f64_or_nan(text.as_bytes()).expect("nan").is_nan(),
-                "{text}"
-            );
+            assert!(parse_f64_or_nan(text.as_bytes()).expect("nan").is_nan(), "{text}");
         }
         assert_eq!(parse_f64(b"0e999999"), Some(0.0));
         assert_eq!(parse_f64(b"0x0p99999999999999999999"), Some(0.0));

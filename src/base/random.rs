@@ -22,9 +22,7 @@ impl Random {
     /// The stream that belongs to `seed`; every seed gives a good one, zero too.
     pub fn from_seed(seed: u64) -> Self {
         let mut walk = seed;
-        Self {
-            state: std::array::from_fn(|_| split_mix(&mut walk)),
-        }
+        Self { state: std::array::from_fn(|_| split_mix(&mut walk)) }
     }
 
     /// The next 64 random bits.
@@ -86,11 +84,7 @@ impl Random {
         let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble)];
         std::array::from_fn(|position| {
             let byte = bytes[position / 2];
-            digit(if position % 2 == 0 {
-                byte >> 4
-            } else {
-                byte & 15
-            })
+            digit(if position % 2 == 0 { byte >> 4 } else { byte & 15 })
         })
     }
 }
@@ -143,15 +137,8 @@ mod tests {
     #[test]
     fn the_stream_is_xoshiro() {
         // From the state 1, 2, 3, 4 the published algorithm starts with these.
-        let mut random = Random {
-            state: [1, 2, 3, 4],
-        };
-        let expected = [
-            41_943_041,
-            58_720_359,
-            3_588_806_011_781_223,
-            3_591_011_842_654_386,
-        ];
+        let mut random = Random { state: [1, 2, 3, 4] };
+        let expected = [41_943_041, 58_720_359, 3_588_806_011_781_223, 3_591_011_842_654_386];
         assert_eq!(expected.map(|_| random.next_u64()), expected);
     }
 
@@ -162,21 +149,12 @@ mod tests {
         for _ in 0..10_000 {
             counts[random.index(10)] += 1;
         }
-        assert!(
-            counts.iter().all(|count| (850..1150).contains(count)),
-            "{counts:?}"
-        );
+        assert!(counts.iter().all(|count| (850..1150).contains(count)), "{counts:?}");
         assert_eq!(random.below(1), 0);
         let large = u64::MAX / 3 * 2;
-        let upper = (0..3000)
-            .filter(|_| random.below(large) >= large / 2)
-            .count();
+        let upper = (0..3000).filter(|_| random.below(large) >= large / 2).count();
         assert!((1300..1700).contains(&upper), "{upper}");
-        assert!(
-            (0..1000)
-                .map(|_| random.unit())
-                .all(|unit| (0.0..1.0).contains(&unit))
-        );
+        assert!((0..1000).map(|_| random.unit()).all(|unit| (0.0..1.0).contains(&unit)));
     }
 
     #[test]

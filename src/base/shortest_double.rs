@@ -101,40 +101,24 @@ impl Scaled {
         let fraction = bits & (HIDDEN_BIT - 1);
         let field = i32::try_from(bits >> FRACTION_BITS & 0x7FF).expect("eleven bits");
         if field == 0 {
-            return Self {
-                significand: fraction,
-                exponent: 1 - EXPONENT_BIAS,
-            };
+            return Self { significand: fraction, exponent: 1 - EXPONENT_BIAS };
         }
-        Self {
-            significand: fraction | HIDDEN_BIT,
-            exponent: field - EXPONENT_BIAS,
-        }
+        Self { significand: fraction | HIDDEN_BIT, exponent: field - EXPONENT_BIAS }
     }
 
     fn normalized(self) -> Self {
         let shift = self.significand.leading_zeros();
-        Self {
-            significand: self.significand << shift,
-            exponent: self.exponent - shift.cast_signed(),
-        }
+        Self { significand: self.significand << shift, exponent: self.exponent - shift.cast_signed() }
     }
 
     /// Halfway to the neighbours below and above, with one exponent, the upper one normalized.
     /// Below a power of two the neighbour is only half as far away.
     fn boundaries(self) -> (Self, Self) {
-        let upper = Self {
-            significand: (self.significand << 1) + 1,
-            exponent: self.exponent - 1,
-        }
-        .normalized();
+        let upper = Self { significand: (self.significand << 1) + 1, exponent: self.exponent - 1 }.normalized();
         let shift = if self.significand == HIDDEN_BIT { 2 } else { 1 };
         let significand = (self.significand << shift) - 1;
         let raise = self.exponent - shift - upper.exponent;
-        let lower = Self {
-            significand: significand << raise,
-            exponent: upper.exponent,
-        };
+        let lower = Self { significand: significand << raise, exponent: upper.exponent };
         (lower, upper)
     }
 
@@ -142,10 +126,7 @@ impl Scaled {
     fn times(self, other: Self) -> Self {
         let product = u128::from(self.significand) * u128::from(other.significand);
         let rounded = (product + (1 << 63)) >> 64;
-        Self {
-            significand: u64::try_from(rounded).expect("the upper half of 128 bits"),
-            exponent: self.exponent + other.exponent + 64,
-        }
+        Self { significand: u64::try_from(rounded).expect("the upper half of 128 bits"), exponent: self.exponent + other.exponent + 64 }
     }
 }
 
@@ -203,11 +184,7 @@ fn generate(number: Scaled, lower: Scaled, upper: Scaled, mut exponent: i32) -> 
         if rest <= interval {
             exponent += place.cast_signed();
             approach(&mut digits[..length], interval, rest, unit << point, wanted);
-            return Decimal {
-                digits,
-                length,
-                exponent,
-            };
+            return Decimal { digits, length, exponent };
         }
     }
     let mut unit = 1u64;
@@ -220,18 +197,8 @@ fn generate(number: Scaled, lower: Scaled, upper: Scaled, mut exponent: i32) -> 
         let length = push(fraction >> point);
         fraction &= one - 1;
         if fraction < interval {
-            approach(
-                &mut digits[..length],
-                interval,
-                fraction,
-                one,
-                wanted * unit,
-            );
-            return Decimal {
-                digits,
-                length,
-                exponent,
-            };
+            approach(&mut digits[..length], interval, fraction, one, wanted * unit);
+            return Decimal { digits, length, exponent };
         }
     }
 }
@@ -242,10 +209,7 @@ fn approach(digits: &mut [u8], interval: u64, mut rest: u64, unit: u64, wanted: 
     let Some(last) = digits.last_mut() else {
         return;
     };
-    while rest < wanted
-        && interval - rest >= unit
-        && (rest + unit < wanted || wanted - rest > rest + unit - wanted)
-    {
+    while rest < wanted && interval - rest >= unit && (rest + unit < wanted || wanted - rest > rest + unit - wanted) {
         *last -= 1;
         rest += unit;
     }
@@ -292,24 +256,12 @@ mod tests {
         for expected in POWERS_OF_TEN {
             let mut number = BigNatural::from_u64(1);
             let mut divisor = BigNatural::from_u64(1);
-            let side = if decimal < 0 {
-                &mut divisor
-            } else {
-                &mut number
-            };
+            let side = if decimal < 0 { &mut divisor } else { &mut number };
             side.multiply_power_of_ten(decimal.unsigned_abs());
             let (quotient, shift, inexact) = number.divide(divisor);
-            let binary = crate::base::float_text::Binary {
-                significand: quotient,
-                exponent: shift,
-                inexact,
-            };
+            let binary = crate::base::float_text::Binary { significand: quotient, exponent: shift, inexact };
             let exponent = i64::from(binary_exponent_of_power(decimal));
-            assert_eq!(
-                binary.round(64, -9999),
-                (expected, exponent),
-                "10^{decimal}"
-            );
+            assert_eq!(binary.round(64, -9999), (expected, exponent), "10^{decimal}");
             decimal += POWER_STEP;
         }
     }

@@ -73,10 +73,7 @@ fn skip_spaces(line: &[u8]) -> &[u8] {
 }
 
 /// Reads one argument that starts here and returns what follows it.
-fn take_argument<'a>(
-    mut rest: &'a [u8],
-    argument: &mut Vec<u8>,
-) -> Result<&'a [u8], UnbalancedQuotes> {
+fn take_argument<'a>(mut rest: &'a [u8], argument: &mut Vec<u8>) -> Result<&'a [u8], UnbalancedQuotes> {
     loop {
         match *rest {
             // Vertical tab and form feed separate arguments but do not end one.
@@ -91,15 +88,10 @@ fn take_argument<'a>(
     }
 }
 
-fn take_double_quoted<'a>(
-    mut rest: &'a [u8],
-    argument: &mut Vec<u8>,
-) -> Result<&'a [u8], UnbalancedQuotes> {
+fn take_double_quoted<'a>(mut rest: &'a [u8], argument: &mut Vec<u8>) -> Result<&'a [u8], UnbalancedQuotes> {
     loop {
         let (byte, after) = match *rest {
-            [b'\\', b'x', high, low, ref after @ ..]
-                if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
-            {
+            [b'\\', b'x', high, low, ref after @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
                 (hex_value(high) << 4 | hex_value(low), after)
             }
             [b'\\', letter, ref after @ ..] => (unescape(letter), after),
@@ -112,10 +104,7 @@ fn take_double_quoted<'a>(
     }
 }
 
-fn take_single_quoted<'a>(
-    mut rest: &'a [u8],
-    argument: &mut Vec<u8>,
-) -> Result<&'a [u8], UnbalancedQuotes> {
+fn take_single_quoted<'a>(mut rest: &'a [u8], argument: &mut Vec<u8>) -> Result<&'a [u8], UnbalancedQuotes> {
     loop {
         let (byte, after) = match *rest {
             [b'\\', b'\'', ref after @ ..] => (b'\'', after),
@@ -176,10 +165,7 @@ pub fn parse_memory(text: &[u8]) -> Option<u64> {
     if count > MAX_DIGITS {
         return None;
     }
-    let number = digits.iter().fold(0u64, |sum, digit| {
-        sum.saturating_mul(10)
-            .saturating_add(u64::from(digit - b'0'))
-    });
+    let number = digits.iter().fold(0u64, |sum, digit| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0')));
     Some(number.wrapping_mul(unit))
 }
 
@@ -188,10 +174,7 @@ pub fn write_memory(out: &mut Vec<u8>, bytes: u64) {
     const UNITS: [char; 5] = ['K', 'M', 'G', 'T', 'P'];
     // The highest set bit's group of ten tells the unit.
     let unit = bytes.checked_ilog2().map_or(0, |log| log / 10);
-    let written = match usize::try_from(unit)
-        .ok()
-        .and_then(|unit| unit.checked_sub(1))
-    {
+    let written = match usize::try_from(unit).ok().and_then(|unit| unit.checked_sub(1)) {
         Some(index) if index < UNITS.len() => {
             // Divided as doubles, as the last digit shows.
             let scaled = bytes as f64 / (1u64 << (unit * 10)) as f64;
@@ -217,8 +200,7 @@ mod tests {
     fn check_split(line: &[u8], expected: &str) {
         let shown = match split_arguments(line) {
             Ok(arguments) => {
-                let quoted: Vec<String> =
-                    arguments.iter().map(|argument| quoted(argument)).collect();
+                let quoted: Vec<String> = arguments.iter().map(|argument| quoted(argument)).collect();
                 quoted.join(" ")
             }
             Err(UnbalancedQuotes) => "unbalanced".to_owned(),
@@ -255,17 +237,7 @@ mod tests {
 
     #[test]
     fn quotes_must_close_and_end_the_argument() {
-        let lines: [&[u8]; 9] = [
-            b"\"a",
-            b"'a",
-            b"\"a\\",
-            b"\"\\",
-            b"\"a\"b",
-            b"'a'b",
-            b"'\\\\'x",
-            b"\"a\"\"b\"",
-            b"a \"",
-        ];
+        let lines: [&[u8]; 9] = [b"\"a", b"'a", b"\"a\\", b"\"\\", b"\"a\"b", b"'a'b", b"'\\\\'x", b"\"a\"\"b\"", b"a \""];
         for line in lines {
             check_split(line, "unbalanced");
         }
@@ -286,9 +258,7 @@ mod tests {
     fn any_line_splits_or_is_refused() {
         let mut random = Random::from_seed(19);
         for _ in 0..20_000 {
-            let line: Vec<u8> = (0..random.index(12))
-                .map(|_| b"ab \"'\\x4n\t\0\xff"[random.index(12)])
-                .collect();
+            let line: Vec<u8> = (0..random.index(12)).map(|_| b"ab \"'\\x4n\t\0\xff"[random.index(12)]).collect();
             let _ = split_arguments(&line);
         }
     }
@@ -318,9 +288,7 @@ mod tests {
             assert_eq!(parse_memory(text.as_bytes()), Some(bytes), "{text}");
         }
         let long = format!("0{seven}");
-        for text in [
-            "-1", "+1", " 1", "1 ", "1t", "1tb", "1kk", "0x10", "1.5gb", "5%", &long,
-        ] {
+        for text in ["-1", "+1", " 1", "1 ", "1t", "1tb", "1kk", "0x10", "1.5gb", "5%", &long] {
             assert_eq!(parse_memory(text.as_bytes()), None, "{text}");
         }
     }

@@ -42,7 +42,8 @@ pub trait MemberBytes: Copy {
     /// The bytes that order members of equal score.
     fn bytes(&self) -> &[u8];
 
-    /// Asks the processor to fetch the bytes; iterators call it a few elements ahead.
+    /// Asks the processor to fetch the bytes: called by iterators a few elements ahead, and by searches
+    /// among equal scores.
     #[inline]
     fn prefetch(&self) {}
 }
@@ -106,14 +107,7 @@ impl<M: MemberBytes> RankTree<M> {
     pub const fn new() -> Self {
         assert!(size_of::<M>() == 8, "a member is a handle of eight bytes");
         let root = std::ptr::null_mut();
-        Self {
-            root,
-            height: 0,
-            len: 0,
-            leaves: 0,
-            inners: 0,
-            owns: PhantomData,
-        }
+        Self { root, height: 0, len: 0, leaves: 0, inners: 0, owns: PhantomData }
     }
 
     /// Builds a tree with full leaves from input in ascending order. Input out of order is accepted,
@@ -287,36 +281,19 @@ impl<M: MemberBytes> RankTree<M> {
 
     /// The elements from this rank on, ascending.
     pub fn iter_from(&self, rank: usize) -> Iter<'_, M> {
-        Iter {
-            tree: self,
-            leaf: &[],
-            members: &[],
-            at: 0,
-            rank,
-        }
+        Iter { tree: self, leaf: &[], members: &[], at: 0, rank }
     }
 
     /// The elements from this rank down to the first, descending; from the last if there are fewer.
     pub fn iter_back_from(&self, rank: usize) -> IterBack<'_, M> {
         let left = self.len.min(rank.saturating_add(1));
-        IterBack {
-            tree: self,
-            leaf: &[],
-            members: &[],
-            at: 0,
-            left,
-        }
+        IterBack { tree: self, leaf: &[], members: &[], at: 0, left }
     }
 
     /// Removes `count` elements, or as many as there are, from rank `start` on, and returns how many.
     /// Each is first handed to `removed`, in order, which may free it. Whole subtrees go at once:
     /// the cost is that of visiting the elements.
-    pub fn remove_range_by_rank(
-        &mut self,
-        start: usize,
-        count: usize,
-        mut removed: impl FnMut(M, f64),
-    ) -> usize {
+    pub fn remove_range_by_rank(&mut self, start: usize, count: usize, mut removed: impl FnMut(M, f64)) -> usize {
         let count = count.min(self.len.saturating_sub(start));
         for (score, member) in self.iter_from(start).take(count) {
             removed(member, score);
@@ -389,11 +366,7 @@ impl<M: MemberBytes> RankTree<M> {
         self.rank_where(|_, members| members.partition_point(|member| holds(member.bytes())))
     }
 
-    fn path_to(
-        &self,
-        mut child_of: impl FnMut(&Inner<M>) -> usize,
-        position: impl FnOnce(&Leaf<M>) -> Option<usize>,
-    ) -> Option<Path<M>> {
+    fn path_to(&self, mut child_of: impl FnMut(&Inner<M>) -> usize, position: impl FnOnce(&Leaf<M>) -> Option<usize>) -> Option<Path<M>> {
         let mut steps = [(std::ptr::null_mut(), 0); MAX_HEIGHT];
         let mut node = self.root;
         if node.is_null() {
@@ -440,20 +413,11 @@ impl<M: MemberBytes> RankTree<M> {
 
     // Inserting.
 
-    fn insert_where(
-        &mut self,
-        score: f64,
-        member: M,
-        child_of: impl Fn(&Inner<M>) -> usize,
-        position: impl FnOnce(&Leaf<M>) -> usize,
-    ) {
+    fn insert_where(&mut self, score: f64, member: M, child_of: impl Fn(&Inner<M>) -> usize, position: impl FnOnce(&Leaf<M>) -> usize) {
         assert!(!score.is_nan(), "a score is a number");
         self.raise_full_root();
         let mut node = self.root;
-        let mut edges = Edges {
-            left: true,
-            right: true,
-        };
+        let mut edges = Edges { left: true, right: true };
         for level in (0..self.height).rev() {
             // SAFETY: there are `height` live inner nodes above a leaf, and only `node` is referred to.
             let inner = unsafe { &mut *node.cast::<Inner<M>>() };
@@ -467,13 +431,7 @@ impl<M: MemberBytes> RankTree<M> {
             }
             edges = edges.below(inner, child);
             inner.counts_mut()[child] += 1;
-            if edges.left
-                && is_before(
-                    score,
-                    member.bytes(),
-                    (inner.scores()[0], inner.members()[0]),
-                )
-            {
+            if edges.left && is_before(score, member.bytes(), (inner.scores()[0], inner.members()[0])) {
                 inner.set_first(0, (score, member));
             }
             node = inner.children()[child];
@@ -505,18 +463,10 @@ impl<M: MemberBytes> RankTree<M> {
         if len < CAPACITY {
             return;
         }
-        assert!(
-            self.height + 1 < MAX_HEIGHT,
-            "nodes are too full for a tree as high as this"
-        );
+        assert!(self.height + 1 < MAX_HEIGHT, "nodes are too full for a tree as high as this");
         let raised = self.new_inner();
         // SAFETY: `raised` was allocated just now.
-        unsafe { &mut *raised.cast::<Inner<M>>() }.insert_child(
-            0,
-            first,
-            self.root,
-            self.len as u64,
-        );
+        unsafe { &mut *raised.cast::<Inner<M>>() }.insert_child(0, first, self.root, self.len as u64);
         self.root = raised;
         self.height += 1;
     }
@@ -525,14 +475,7 @@ impl<M: MemberBytes> RankTree<M> {
     ///
     /// # Safety
     /// `inner` is live, not full, its children are nodes of `level`, and nothing else refers to them.
-    unsafe fn make_room(
-        &mut self,
-        inner: &mut Inner<M>,
-        i: usize,
-        level: usize,
-        edges: Edges,
-        key: (f64, M),
-    ) {
+    unsafe fn make_room(&mut self, inner: &mut Inner<M>, i: usize, level: usize, edges: Edges, key: (f64, M)) {
         // SAFETY: by the contract of this function.
         unsafe {
             if level == 0 {
@@ -654,11 +597,7 @@ impl<M: MemberBytes> RankTree<M> {
             };
             for entry in [border, border - 1] {
                 let left_len = inner.child_len::<Inner<M>>(left);
-                let (child, at) = if entry < left_len {
-                    (left, entry)
-                } else {
-                    (left + 1, entry - left_len)
-                };
+                let (child, at) = if entry < left_len { (left, entry) } else { (left + 1, entry - left_len) };
                 if child >= inner.len() {
                     continue;
                 }
@@ -805,10 +744,7 @@ impl Side {
 
 impl Edges {
     fn below<M: MemberBytes>(self, inner: &Inner<M>, child: usize) -> Self {
-        Self {
-            left: self.left && child == 0,
-            right: self.right && child + 1 == inner.len(),
-        }
+        Self { left: self.left && child == 0, right: self.right && child + 1 == inner.len() }
     }
 
     /// The side on which a new key lies outside of all keys of the tree, seen from an edge node.

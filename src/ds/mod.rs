@@ -1,6 +1,16 @@
 //! Pure containers, without a word of Redis; each is tested against a model from std.
-
+//!
+//! - [`table`]: the segmented hash table; [`btree`]: the tree with ranks beside a sorted set's table;
+//! - [`packed`], [`intset`]: small collections in one block, byte for byte what dumps hold;
+//!   [`deque`]: lists, as a deque of packed nodes;
+//! - [`wheel`]: deadlines.
+//!
+//! This is where most of the crate's unsafe code is, behind safe interfaces.
 #![allow(unsafe_code)]
 
+pub mod btree;
+pub mod deque;
+pub mod intset;
+pub mod packed;
 pub mod table;
 pub mod wheel;

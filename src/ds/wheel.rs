@@ -42,14 +42,8 @@ const RADIX_BITS: u32 = 8;
 const LEVELS: usize = 5;
 const WORDS: usize = SLOTS / 64;
 
-const _: () = assert!(
-    SLOTS == 2 << RADIX_BITS,
-    "a level reaches two slots of the next"
-);
-const _: () = assert!(
-    RADIX_BITS as usize * (LEVELS - 1) == u32::BITS as usize,
-    "low bits are 32"
-);
+const _: () = assert!(SLOTS == 2 << RADIX_BITS, "a level reaches two slots of the next");
+const _: () = assert!(RADIX_BITS as usize * (LEVELS - 1) == u32::BITS as usize, "low bits are 32");
 
 /// What the owner wants done with a filing it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,22 +119,12 @@ impl<T: Copy> Wheel<T> {
         Self {
             cursor: now,
             len: 0,
-            levels: [const {
-                Level {
-                    slots: Vec::new(),
-                    used: [0; WORDS],
-                }
-            }; LEVELS],
+            levels: [const { Level { slots: Vec::new(), used: [0; WORDS] } }; LEVELS],
             far: Far::new(),
             far_moving: Far::new(),
             early: BTreeMap::new(),
             serial: 0,
-            sweep: Sweep {
-                stage: Stage::Begin,
-                chain: Chain::new(),
-                start: 0,
-                level: 0,
-            },
+            sweep: Sweep { stage: Stage::Begin, chain: Chain::new(), start: 0, level: 0 },
         }
     }
 
@@ -158,8 +142,7 @@ impl<T: Copy> Wheel<T> {
     /// Looks at each used slot: for statistics, not for every turn.
     pub fn bytes(&self) -> usize {
         let levels: usize = self.levels.iter().map(Level::bytes).sum();
-        let chains =
-            self.far.chain.bytes() + self.far_moving.chain.bytes() + self.sweep.chain.bytes();
+        let chains = self.far.chain.bytes() + self.far_moving.chain.bytes() + self.sweep.chain.bytes();
         // Nodes of the map are between half full and full.
         let early = self.early.len() * size_of::<((u64, u64), T)>() * 4 / 3;
         levels + chains + early
@@ -179,12 +162,7 @@ impl<T: Copy> Wheel<T> {
     ///
     /// `now` may jump forward any distance: empty slots cost nothing. While it is before an earlier
     /// `now`, only what is due by it is handed out.
-    pub fn advance(
-        &mut self,
-        now: u64,
-        budget: &mut usize,
-        mut due: impl FnMut(T, u64) -> Option<u64>,
-    ) {
+    pub fn advance(&mut self, now: u64, budget: &mut usize, mut due: impl FnMut(T, u64) -> Option<u64>) {
         while *budget > 0 {
             let next = self.next_event().filter(|&(tick, _)| tick <= now);
             if let Some((item, deadline)) = self.pop_early(next.map_or(now, |(tick, _)| tick)) {
@@ -216,10 +194,7 @@ impl<T: Copy> Wheel<T> {
     /// second ahead, for later ones the time when they want to be moved, which is earlier. May lie in
     /// the past.
     pub fn next_deadline(&self) -> Option<u64> {
-        let early = self
-            .early
-            .first_key_value()
-            .map(|(&(deadline, _), _)| deadline);
+        let early = self.early.first_key_value().map(|(&(deadline, _), _)| deadline);
         let event = self.next_event().map(|(tick, _)| tick);
         let cascade = (1..LEVELS).filter_map(|level| {
             // A slot may be cascaded as soon as the one before it begins.
@@ -243,10 +218,7 @@ impl<T: Copy> Wheel<T> {
                 // Far filings on their way into reach; the others are seen after them.
                 Stage::Begin => self.sweep_far(&mut budget, &mut judge),
                 Stage::Far if self.far_moving.chain.is_empty() => {
-                    self.sweep.stage = Stage::Slots {
-                        level: LEVELS - 1,
-                        place: 0,
-                    };
+                    self.sweep.stage = Stage::Slots { level: LEVELS - 1, place: 0 };
                 }
                 Stage::Far => self.sweep_far(&mut budget, &mut judge),
                 Stage::Slots { level, place } => {
@@ -339,11 +311,7 @@ impl<T: Copy> Wheel<T> {
             let Some(slot) = self.levels[level].next_used(self.cursor >> width_bits(level)) else {
                 continue;
             };
-            let event = if level == 0 {
-                Event::Due
-            } else {
-                Event::Cascade(level)
-            };
+            let event = if level == 0 { Event::Due } else { Event::Cascade(level) };
             consider(slot << width_bits(level), event);
         }
         next
@@ -383,10 +351,7 @@ impl<T: Copy> Wheel<T> {
     fn put_back_swept(&mut self, budget: &mut usize) {
         // At level 0 they go back into the slot they came from, which the sweep must then see again.
         let place = place_of(self.sweep.start >> width_bits(self.sweep.level));
-        self.sweep.stage = Stage::Slots {
-            level: self.sweep.level,
-            place,
-        };
+        self.sweep.stage = Stage::Slots { level: self.sweep.level, place };
         while *budget > 0 {
             let Some((item, deadline)) = self.sweep.pop() else {
                 return;
@@ -398,12 +363,7 @@ impl<T: Copy> Wheel<T> {
 
     /// The tick at which the first far filing comes into reach of the highest level.
     fn far_tick(&self) -> Option<u64> {
-        let earliest = self
-            .far
-            .earliest()
-            .into_iter()
-            .chain(self.far_moving.earliest())
-            .min()?;
+        let earliest = self.far.earliest().into_iter().chain(self.far_moving.earliest()).min()?;
         let bits = width_bits(LEVELS - 1);
         let slot = (earliest >> bits).saturating_sub(SLOTS as u64 - 1);
         Some((slot << bits).max(self.cursor))
@@ -438,13 +398,7 @@ impl<T: Copy> Wheel<T> {
     }
 
     /// Sweeps on in the slot that was taken, then takes the next one at or after `place`.
-    fn sweep_slot(
-        &mut self,
-        level: usize,
-        place: usize,
-        budget: &mut usize,
-        judge: &mut impl FnMut(T, u64) -> Verdict,
-    ) {
+    fn sweep_slot(&mut self, level: usize, place: usize, budget: &mut usize, judge: &mut impl FnMut(T, u64) -> Verdict) {
         while *budget > 0 {
             let Some((item, deadline)) = self.sweep.pop() else {
                 break;
@@ -462,15 +416,9 @@ impl<T: Copy> Wheel<T> {
                 self.sweep.start = slot_at(place, current) << width_bits(level);
                 self.sweep.level = level;
                 self.sweep.chain = self.levels[level].take(place);
-                Stage::Slots {
-                    level,
-                    place: place + 1,
-                }
+                Stage::Slots { level, place: place + 1 }
             }
-            None if level > 0 => Stage::Slots {
-                level: level - 1,
-                place: 0,
-            },
+            None if level > 0 => Stage::Slots { level: level - 1, place: 0 },
             None => Stage::Early { after: (0, 0) },
         };
     }
@@ -485,10 +433,7 @@ impl<T: Copy> Sweep<T> {
 
 impl<T: Copy> Far<T> {
     const fn new() -> Self {
-        Self {
-            chain: Chain::new(),
-            earliest: u64::MAX,
-        }
+        Self { chain: Chain::new(), earliest: u64::MAX }
     }
 
     fn push(&mut self, deadline: u64, item: T) {
@@ -531,9 +476,7 @@ impl<T: Copy> Level<T> {
 
     fn take(&mut self, place: usize) -> Chain<T, u32> {
         self.used[place / 64] &= !(1 << (place % 64));
-        self.slots
-            .get_mut(place)
-            .map_or(Chain::new(), std::mem::take)
+        self.slots.get_mut(place).map_or(Chain::new(), std::mem::take)
     }
 
     fn is_used(&self, place: usize) -> bool {
@@ -542,9 +485,7 @@ impl<T: Copy> Level<T> {
 
     /// The first used slot from slot `current` on.
     fn next_used(&self, current: u64) -> Option<u64> {
-        let place = self
-            .next_place(place_of(current))
-            .or_else(|| self.next_place(0))?;
+        let place = self.next_place(place_of(current)).or_else(|| self.next_place(0))?;
         Some(slot_at(place, current))
     }
 

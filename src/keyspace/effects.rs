@@ -6,32 +6,33 @@
 use super::DbIndex;
 use crate::types::Value;
 
-/// A class of keyspace events, one letter of `notify-keyspace-events` each.
+/// A class of keyspace events, one letter of `notify-keyspace-events` each; the bits are those of
+/// [`crate::config::KeyspaceEvents`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum EventClass {
     /// `g`: DEL, EXPIRE, RENAME and what else works on any type.
-    Generic = 1 << 2,
+    Generic = 1,
     /// `$`
-    String = 1 << 3,
+    String = 1 << 1,
     /// `l`
-    List = 1 << 4,
+    List = 1 << 2,
     /// `s`
-    Set = 1 << 5,
+    Set = 1 << 3,
     /// `h`
-    Hash = 1 << 6,
+    Hash = 1 << 4,
     /// `z`
-    Zset = 1 << 7,
+    Zset = 1 << 5,
     /// `x`: a key's deadline passed.
-    Expired = 1 << 8,
+    Expired = 1 << 6,
     /// `e`: evicted for memory.
-    Evicted = 1 << 9,
+    Evicted = 1 << 7,
     /// `t`
-    Stream = 1 << 10,
+    Stream = 1 << 8,
     /// `m`: a read found no key.
-    Miss = 1 << 11,
+    Miss = 1 << 13,
     /// `n`: a key was created.
-    New = 1 << 14,
+    New = 1 << 10,
 }
 
 /// What happened to a key: its class and the name subscribers see.
@@ -145,6 +146,10 @@ impl Effects {
     /// Whether nothing is queued but garbage.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.ready.is_empty() && self.doomed.is_empty() && self.invalidated.is_empty() && self.events.is_empty() && self.propagated.is_empty()
+        self.ready.is_empty()
+            && self.doomed.is_empty()
+            && self.invalidated.is_empty()
+            && self.events.is_empty()
+            && self.propagated.is_empty()
     }
 }

@@ -4,9 +4,9 @@
 //! Under an LFU policy they are, as in Redis, 16 bits of the last decrement's time in minutes above an
 //! 8-bit logarithmic counter that decays with idle time and grows by chance.
 
+use super::entry::Entry;
 use super::{DbIndex, EntryRef, Keyspace};
 use crate::ds::table::Position;
-use super::entry::Entry;
 
 const LFU_START: u32 = 5;
 const CLOCK: u32 = 0x00ff_ffff;

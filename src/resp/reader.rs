@@ -77,12 +77,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            depth: 128,
-            bulk: 512 << 20,
-            line: 64 << 10,
-            elements: 1 << 28,
-        }
+        Self { depth: 128, bulk: 512 << 20, line: 64 << 10, elements: 1 << 28 }
     }
 }
 
@@ -160,10 +155,7 @@ impl ReplyReader {
 
     /// A reader with limits of its own.
     pub fn with_limits(limits: Limits) -> Self {
-        Self {
-            limits,
-            ..Self::default()
-        }
+        Self { limits, ..Self::default() }
     }
 
     /// Takes in the next bytes of the stream.
@@ -214,10 +206,7 @@ impl ReplyReader {
 
     fn read(&mut self) -> Result<Option<Reply>, ReadError> {
         loop {
-            let mut cursor = Cursor {
-                rest: &self.buffer[self.start..],
-                limits: &self.limits,
-            };
+            let mut cursor = Cursor { rest: &self.buffer[self.start..], limits: &self.limits };
             let step = cursor.step()?;
             let end = self.buffer.len() - cursor.rest.len();
             match step {
@@ -226,11 +215,7 @@ impl ReplyReader {
                     if self.open.len() >= self.limits.depth {
                         return Err(ReadError::TooDeep);
                     }
-                    self.open.push(Frame {
-                        kind,
-                        missing,
-                        elements: Vec::new(),
-                    });
+                    self.open.push(Frame { kind, missing, elements: Vec::new() });
                     self.start = end;
                 }
                 Step::Whole(reply) => {
@@ -310,11 +295,7 @@ impl<'a> Cursor<'a> {
         let window = &self.rest[..self.rest.len().min(self.limits.line + 1)];
         let Some(end) = window.iter().position(|&byte| byte == b'\r') else {
             let too_long = window.len() > self.limits.line;
-            return if too_long {
-                Err(ReadError::TooLong)
-            } else {
-                Ok(None)
-            };
+            return if too_long { Err(ReadError::TooLong) } else { Ok(None) };
         };
         match self.rest.get(end + 1) {
             None => Ok(None),
@@ -367,21 +348,14 @@ impl<'a> Cursor<'a> {
         if missing > 0 {
             return Ok(Step::Open(kind, missing));
         }
-        let empty = Frame {
-            kind,
-            missing,
-            elements: Vec::new(),
-        };
+        let empty = Frame { kind, missing, elements: Vec::new() };
         Ok(Step::Whole(empty.close()))
     }
 }
 
 fn length(header: &[u8], limit: usize) -> Result<usize, ReadError> {
     let length = number::parse_u64(header).ok_or(ReadError::MalformedLine)?;
-    usize::try_from(length)
-        .ok()
-        .filter(|&length| length <= limit)
-        .ok_or(ReadError::TooLong)
+    usize::try_from(length).ok().filter(|&length| length <= limit).ok_or(ReadError::TooLong)
 }
 
 /// A reply that is one line, other than simple strings and errors.
@@ -408,10 +382,7 @@ fn is_double(text: &[u8]) -> bool {
         digits => digits,
     };
     matches!(digits, b"inf" | b"nan")
-        || digits.first().is_some_and(u8::is_ascii_digit)
-            && digits
-                .iter()
-                .all(|byte| byte.is_ascii_digit() || b".eE+-".contains(byte))
+        || digits.first().is_some_and(u8::is_ascii_digit) && digits.iter().all(|byte| byte.is_ascii_digit() || b".eE+-".contains(byte))
 }
 
 fn is_big_number(text: &[u8]) -> bool {
@@ -541,20 +512,14 @@ mod tests {
     fn every_type_is_read_and_shown() {
         check("+OK\r\n", "+OK");
         check("-ERR no\r\n", "-ERR no");
-        check(
-            ":1\r\n:-9223372036854775808\r\n:+5\r\n",
-            ":1 ; :-9223372036854775808 ; :5",
-        );
+        check(":1\r\n:-9223372036854775808\r\n:+5\r\n", ":1 ; :-9223372036854775808 ; :5");
         check("$5\r\na\0\r\n\"\r\n", r#""a\x00\r\n\"""#);
         check("$0\r\n\r\n", r#""""#);
         check("$-1\r\n*-1\r\n_\r\n", "(nil) ; (nil array) ; (null)");
         check("*0\r\n~0\r\n>0\r\n%0\r\n", "[] ; ~[] ; >[] ; {}");
         check("*2\r\n:1\r\n*1\r\n$1\r\na\r\n", r#"[:1, ["a"]]"#);
         check("#t\r\n#f\r\n", "#t ; #f");
-        check(
-            ",1.5\r\n,-inf\r\n,nan\r\n,1e+20\r\n",
-            ",1.5 ; ,-inf ; ,nan ; ,1e+20",
-        );
+        check(",1.5\r\n,-inf\r\n,nan\r\n,1e+20\r\n", ",1.5 ; ,-inf ; ,nan ; ,1e+20");
         check("(-12345678901234567890123\r\n", "(-12345678901234567890123");
         check("!7\r\nERR \r\nx\r\n", r#"!"ERR \r\nx""#);
         check("=8\r\ntxt:some\r\n", r#"=txt:"some""#);
@@ -568,17 +533,7 @@ mod tests {
 
     #[test]
     fn an_unfinished_reply_waits() {
-        for bytes in [
-            "",
-            "+",
-            "+OK",
-            "+OK\r",
-            "$3\r\nab",
-            "$3\r\nabc",
-            "$3\r\nabc\r",
-            "*1\r\n",
-            "%1\r\n:1\r\n",
-        ] {
+        for bytes in ["", "+", "+OK", "+OK\r", "$3\r\nab", "$3\r\nabc", "$3\r\nabc\r", "*1\r\n", "%1\r\n:1\r\n"] {
             check(bytes, "");
         }
     }
@@ -612,22 +567,13 @@ mod tests {
         ] {
             check(bytes, error);
         }
-        check(
-            ":1\r\n?\r\n:2\r\n",
-            ":1 ; error: no reply starts with byte 0x3f",
-        );
+        check(":1\r\n?\r\n:2\r\n", ":1 ; error: no reply starts with byte 0x3f");
     }
 
     #[test]
     fn limits_hold() {
-        let limits = Limits {
-            depth: 2,
-            bulk: 3,
-            line: 4,
-            elements: 2,
-        };
-        let check =
-            |bytes: &str, expected: &str| assert_eq!(shown(bytes.as_bytes(), limits), expected);
+        let limits = Limits { depth: 2, bulk: 3, line: 4, elements: 2 };
+        let check = |bytes: &str, expected: &str| assert_eq!(shown(bytes.as_bytes(), limits), expected);
         check("*1\r\n*1\r\n:1\r\n", "[[:1]]");
         check("*1\r\n*1\r\n*1\r\n", "error: nested deeper than allowed");
         check("*1\r\n*1\r\n*0\r\n", "[[[]]]");
@@ -683,16 +629,8 @@ mod tests {
             b"=5\r\ntxt:a\r\n",
         ];
         for _ in 0..3000 {
-            let bytes: Vec<u8> = (0..random.index(30))
-                .flat_map(|_| parts[random.index(parts.len())].iter().copied())
-                .collect();
-            shown(
-                &bytes,
-                Limits {
-                    depth: 4,
-                    ..Limits::default()
-                },
-            );
+            let bytes: Vec<u8> = (0..random.index(30)).flat_map(|_| parts[random.index(parts.len())].iter().copied()).collect();
+            shown(&bytes, Limits { depth: 4, ..Limits::default() });
         }
     }
 }

@@ -14,6 +14,7 @@
 
 use super::MemberBytes;
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::cmp::Ordering;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
@@ -21,17 +22,14 @@ use std::ptr::NonNull;
 pub(super) const CAPACITY: usize = 63;
 /// A node below this many entries, the tree's root aside, is merged or refilled when something is
 /// removed from it.
-pub(super) const SPARSE: usize = CAPACITY / 3;
+pub(super) const SPARSE: usize = CAPACITY * 3 / 7;
 /// Two neighbours become one node when they hold this many together: short of a full node, so that
 /// the next insertion does not split it again.
 const MERGED: usize = CAPACITY - CAPACITY / 8;
 /// A full node hands entries to a neighbour rather than split when the neighbour has this much room.
 const WORTH_SHARING: usize = 8;
 
-const _: () = assert!(
-    SPARSE * 2 < MERGED,
-    "two sparse neighbours must be able to merge"
-);
+const _: () = assert!(SPARSE * 2 < MERGED, "two sparse neighbours must be able to merge");
 
 /// A child of an inner node: a leaf or an inner node, as the level says. Null only in unused entries.
 pub(super) type Link = *mut u8;
@@ -86,7 +84,7 @@ pub(super) unsafe trait Node<M: MemberBytes>: Sized {
         }
         let ties = count_through(&scores[below..], score);
         let members = &self.members()[below..below + ties];
-        match members.binary_search_by(|member| member.bytes().cmp(bytes)) {
+        match search_ties(members, bytes) {
             Ok(at) => (below + at, true),
             Err(at) => (below + at, false),
         }
@@ -101,6 +99,37 @@ pub(super) fn count_below(scores: &[f64], score: f64) -> usize {
 /// How many of the sorted scores are smaller or equal.
 pub(super) fn count_through(scores: &[f64], score: f64) -> usize {
     scores.iter().map(|&each| usize::from(each <= score)).sum()
+}
+
+/// Pieces into which a search among equal scores cuts what is left, each time.
+const PIECES: usize = 8;
+
+/// Where among sorted members these bytes are, or would be. Each look at a member is likely a cache
+/// miss: so the members that the next three halvings may want are asked for at once.
+fn search_ties<M: MemberBytes>(members: &[M], bytes: &[u8]) -> Result<usize, usize> {
+    let (mut base, mut len) = (0, members.len());
+    while len >= PIECES {
+        let pivot = |piece: usize| base + piece * len / PIECES;
+        for piece in 1..PIECES {
+            members[pivot(piece)].prefetch();
+        }
+        let (mut low, mut high) = (0, PIECES);
+        while high - low > 1 {
+            let middle = low.midpoint(high);
+            match members[pivot(middle)].bytes().cmp(bytes) {
+                Ordering::Less => low = middle,
+                Ordering::Equal => return Ok(pivot(middle)),
+                Ordering::Greater => high = middle,
+            }
+        }
+        (base, len) = (pivot(low), pivot(high) - pivot(low));
+    }
+    let rest = &members[base..base + len];
+    rest.iter().for_each(M::prefetch);
+    match rest.binary_search_by(|member| member.bytes().cmp(bytes)) {
+        Ok(at) => Ok(base + at),
+        Err(at) => Err(base + at),
+    }
 }
 
 /// Whether the key (score, bytes) sorts before `other`.
@@ -345,10 +374,7 @@ impl<M: MemberBytes> Inner<M> {
     /// # Safety
     /// The children are live nodes of kind `N`, referred to by nobody else during the call.
     unsafe fn trade<N: Node<M>>(&mut self, i: usize, keep: usize) {
-        let (left, right) = (
-            self.children()[i].cast::<N>(),
-            self.children()[i + 1].cast::<N>(),
-        );
+        let (left, right) = (self.children()[i].cast::<N>(), self.children()[i + 1].cast::<N>());
         // SAFETY: by the contract; two entries of a node never hold the same child.
         let (left, right) = unsafe { (&mut *left, &mut *right) };
         if left.len() > keep {
@@ -420,11 +446,7 @@ impl<M: MemberBytes> Inner<M> {
     ///
     /// # Safety
     /// As for `trade`.
-    pub(super) unsafe fn mend_child<N: Node<M>>(
-        &mut self,
-        i: usize,
-        freed: &mut usize,
-    ) -> Option<Mended> {
+    pub(super) unsafe fn mend_child<N: Node<M>>(&mut self, i: usize, freed: &mut usize) -> Option<Mended> {
         // SAFETY: by the contract of this function; a freed child is forgotten at once.
         unsafe {
             if self.child_len::<N>(i) == 0 {

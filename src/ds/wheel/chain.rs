@@ -47,19 +47,10 @@ impl<T: Copy, D: Copy> Default for Chain<T, D> {
 impl<T: Copy, D: Copy> Chain<T, D> {
     pub(super) const fn new() -> Self {
         const {
-            assert!(
-                HEADER.is_multiple_of(align_of::<(T, D)>()),
-                "filings follow the header"
-            );
-            assert!(
-                HEADER + size_of::<(T, D)>() <= SMALLEST,
-                "the smallest chunk holds a filing"
-            );
+            assert!(HEADER.is_multiple_of(align_of::<(T, D)>()), "filings follow the header");
+            assert!(HEADER + size_of::<(T, D)>() <= SMALLEST, "the smallest chunk holds a filing");
         }
-        Self {
-            head: None,
-            holds: PhantomData,
-        }
+        Self { head: None, holds: PhantomData }
     }
 
     pub(super) const fn is_empty(&self) -> bool {
@@ -103,11 +94,7 @@ impl<T: Copy, D: Copy> Chain<T, D> {
         let Some(head) = self.head else { return 0 };
         // SAFETY: the head is a live chunk.
         let head = unsafe { head.as_ref() };
-        if head.chunks == 1 {
-            layout::<T, D>(head.capacity).size()
-        } else {
-            head.chunks as usize * LARGEST
-        }
+        if head.chunks == 1 { layout::<T, D>(head.capacity).size() } else { head.chunks as usize * LARGEST }
     }
 
     /// Grows the only chunk, or puts a new one before the chunks there are, all of which are full.
@@ -170,14 +157,7 @@ fn allocate<T, D>(bytes: usize, next: Option<NonNull<Header>>, chunks: u32) -> N
     let memory = unsafe { alloc(layout) }.cast::<Header>();
     let chunk = NonNull::new(memory).unwrap_or_else(|| handle_alloc_error(layout));
     // SAFETY: the memory is large enough for a header and aligned for it.
-    unsafe {
-        chunk.write(Header {
-            next,
-            chunks,
-            len: 0,
-            capacity,
-        })
-    };
+    unsafe { chunk.write(Header { next, chunks, len: 0, capacity }) };
     chunk
 }
 
@@ -185,12 +165,7 @@ fn allocate<T, D>(bytes: usize, next: Option<NonNull<Header>>, chunks: u32) -> N
 /// `chunk` came from `allocate::<T, D>` and is not used again.
 unsafe fn release<T, D>(chunk: NonNull<Header>) {
     // SAFETY: by the contract; the capacity gives the layout it was allocated or grown with.
-    unsafe {
-        dealloc(
-            chunk.as_ptr().cast(),
-            layout::<T, D>(chunk.as_ref().capacity),
-        )
-    };
+    unsafe { dealloc(chunk.as_ptr().cast(), layout::<T, D>(chunk.as_ref().capacity)) };
 }
 
 /// Where the filings of a chunk begin.

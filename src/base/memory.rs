@@ -1,0 +1,67 @@
+//! The allocator, and how much memory is in use.
+//!
+//! jemalloc counts, per thread, the bytes (of whole size classes) ever allocated and ever freed. Their
+//! difference over all threads is exact and costs two loads. Threads other than the main one publish
+//! their difference after each piece of work with [`publish`].
+#![allow(unsafe_code)]
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+#[cfg(not(miri))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// What helper threads have allocated less what they have freed.
+static OTHERS: AtomicI64 = AtomicI64::new(0);
+
+#[cfg(not(miri))]
+mod counters {
+    use tikv_jemalloc_ctl::thread;
+
+    thread_local! {
+        static COUNTERS: Option<(thread::ThreadLocal<u64>, thread::ThreadLocal<u64>)> =
+            thread::allocatedp::read().ok().zip(thread::deallocatedp::read().ok());
+    }
+
+    /// Bytes that this thread allocated less those that it freed.
+    pub fn balance() -> i64 {
+        COUNTERS.with(|counters| counters.as_ref().map_or(0, |(allocated, freed)| allocated.get().wrapping_sub(freed.get()) as i64))
+    }
+}
+
+#[cfg(miri)]
+mod counters {
+    pub fn balance() -> i64 {
+        0
+    }
+}
+
+/// Bytes in use by the whole process, as the main thread sees it.
+pub fn used() -> usize {
+    usize::try_from(counters::balance() + OTHERS.load(Ordering::Relaxed)).unwrap_or(0)
+}
+
+/// On a helper thread: adds what changed since `last` to the total, and remembers it.
+pub fn publish(last: &mut i64) {
+    let balance = counters::balance();
+    OTHERS.fetch_add(balance - *last, Ordering::Relaxed);
+    *last = balance;
+}
+
+/// The allocator's name and version, for INFO.
+pub fn allocator() -> &'static str {
+    if cfg!(miri) { "libc" } else { "jemalloc-5.3.0" }
+}
+
+/// What the allocator says of itself: allocated, active, resident, retained bytes.
+pub fn report() -> [usize; 4] {
+    #[cfg(not(miri))]
+    {
+        use tikv_jemalloc_ctl::{epoch, stats};
+        let _ = epoch::advance();
+        let read = |value: Result<usize, tikv_jemalloc_ctl::Error>| value.unwrap_or(0);
+        [read(stats::allocated::read()), read(stats::active::read()), read(stats::resident::read()), read(stats::retained::read())]
+    }
+    #[cfg(miri)]
+    [0; 4]
+}

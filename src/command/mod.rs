@@ -1,0 +1,18 @@
+//! The commands: a file a family, each with its rows and their handlers and nothing else.
+//!
+//! A handler parses all its arguments, then reads, then writes through the door, then replies. To add a
+//! command, add a row and its handler to the family's file; lookup, arity, COMMAND, access control,
+//! propagation and the tests' workload follow from the row.
+
+pub mod string;
+
+use crate::server::registry::Registry;
+use crate::server::row::Command;
+
+/// Every family's rows.
+pub const FAMILIES: &[&[Command]] = &[string::COMMANDS];
+
+/// The registry of all commands.
+pub fn registry() -> Registry {
+    Registry::new(FAMILIES)
+}

@@ -1,0 +1,131 @@
+//! The closed vocabularies of the configuration: a directive that takes one of a few words has an
+//! enum here, so that the server matches on variants and never on text.
+//!
+//! Invariant: the order of the words is the order in which the error text for a wrong word lists
+//! them, and clients see that text; it is Redis's order. The road not taken is a derive macro from
+//! a crate: one `macro_rules!` of a screen does it, and the words stand next to the variants.
+
+use super::values::{Field, Value};
+
+/// Declares an enum whose variants are words of the configuration language.
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident, default $default:ident { $($variant:ident = $word:literal),* $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name {
+            $(#[doc = concat!("`", $word, "`")] $variant,)*
+        }
+
+        impl $name {
+            /// Every variant, in the order of [`Self::WORDS`].
+            pub const ALL: &'static [$name] = &[$($name::$variant),*];
+            /// The words, in the order in which error texts list them.
+            pub const WORDS: &'static [&'static str] = &[$($word),*];
+
+            /// The word that names this variant.
+            pub fn word(self) -> &'static str {
+                match self { $($name::$variant => $word,)* }
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self { $name::$default }
+        }
+
+        impl Field for $name {
+            fn load(&self) -> Value {
+                let at = Self::ALL.iter().position(|variant| variant == self);
+                Value::Word(at.expect("ALL lists every variant"))
+            }
+
+            fn store(&mut self, value: Value) {
+                let Value::Word(at) = value else { value.wrong_shape() };
+                *self = Self::ALL[at];
+            }
+        }
+    };
+}
+
+words! {
+    /// How long written commands may stay out of the disk's reach.
+    AppendFsync, default EverySecond {
+        EverySecond = "everysec", Always = "always", Never = "no",
+    }
+}
+
+words! {
+    /// Which keys may go when memory runs out, and in which order.
+    MaxmemoryPolicy, default NoEviction {
+        VolatileLru = "volatile-lru", VolatileLfu = "volatile-lfu",
+        VolatileRandom = "volatile-random", VolatileTtl = "volatile-ttl",
+        AllkeysLru = "allkeys-lru", AllkeysLfu = "allkeys-lfu",
+        AllkeysRandom = "allkeys-random", NoEviction = "noeviction",
+    }
+}
+
+words! {
+    /// The least severe message that reaches the log.
+    LogLevel, default Notice {
+        Debug = "debug", Verbose = "verbose", Notice = "notice", Warning = "warning",
+        Nothing = "nothing",
+    }
+}
+
+words! {
+    /// Which init system, if any, is told that the server is ready.
+    Supervised, default No {
+        Upstart = "upstart", Systemd = "systemd", Auto = "auto", No = "no",
+    }
+}
+
+words! {
+    /// How a replica takes in a snapshot that arrives over its link.
+    DisklessLoad, default Disabled {
+        Disabled = "disabled", OnEmptyDb = "on-empty-db", Swapdb = "swapdb",
+    }
+}
+
+words! {
+    /// Who may use a guarded ability: nobody, everybody, or connections from this machine.
+    Guard, default No { No = "no", Yes = "yes", Local = "local" }
+}
+
+words! {
+    /// Whether a snapshot of a version newer than this server knows is refused or tried.
+    RdbVersionCheck, default Strict { Strict = "strict", Relaxed = "relaxed" }
+}
+
+/// The words of `shutdown-on-sigint` and `shutdown-on-sigterm`; the word at index `i` after
+/// `default` stands for bit `i - 1` of a [`ShutdownActions`].
+pub const SHUTDOWN_WORDS: &[&str] = &["default", "save", "nosave", "now", "force"];
+
+/// What a termination signal asks of the shutdown; empty means the default behaviour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ShutdownActions(pub(super) u32);
+
+impl ShutdownActions {
+    /// Write a snapshot even when no save point asks for one.
+    pub const SAVE: ShutdownActions = ShutdownActions(1);
+    /// Write no snapshot even when save points are set.
+    pub const NOSAVE: ShutdownActions = ShutdownActions(2);
+    /// Do not wait for lagging replicas.
+    pub const NOW: ShutdownActions = ShutdownActions(4);
+    /// Exit even when the snapshot fails.
+    pub const FORCE: ShutdownActions = ShutdownActions(8);
+
+    /// Whether every action of `other` is asked for.
+    pub fn contains(self, other: ShutdownActions) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+impl Field for ShutdownActions {
+    fn load(&self) -> Value {
+        Value::Flags(self.0)
+    }
+
+    fn store(&mut self, value: Value) {
+        let Value::Flags(bits) = value else { value.wrong_shape() };
+        self.0 = bits;
+    }
+}

@@ -1,0 +1,482 @@
+//! `Packed`: a short sequence of strings and integers in one allocation, laid out as Redis's
+//! listpack, byte for byte, so that DUMP and RDB write it as it lies in memory.
+//!
+//! ```text
+//! total bytes  u32 le | count  u16 le | entry entry ... | 0xFF
+//! ```
+//!
+//! The count saturates: 65535 means "unknown, walk and see". Entries are described in [`entry`],
+//! the checks on foreign bytes in [`check`], the allocation in [`block`].
+//!
+//! Invariants:
+//! - the handle is one non-null pointer to a block whose capacity is `class_size(total)`;
+//! - the bytes always pass [`check::check`], between any two calls.
+//!
+//! A [`Position`] is an offset among the entries. It stays good until something before it or
+//! at it changes; a stale one gives a wrong element or a panic, never memory that is not ours.
+//!
+//! The road not taken: borrowing cursors that cannot go stale. A sorted set holds the place of a
+//! member while it reads the score behind it and then writes there, which a shared borrow forbids.
+
+#![allow(unsafe_code)]
+
+pub(in crate::ds) mod block;
+mod build;
+pub(in crate::ds) mod check;
+pub(in crate::ds) mod entry;
+mod iter;
+#[cfg(test)]
+pub(in crate::ds) mod tests;
+
+use std::fmt;
+use std::mem::MaybeUninit;
+use std::ptr::{self, NonNull};
+
+use block::class_size;
+use entry::{Needle, decode, encode, entry_len, entry_len_at, previous};
+
+pub use build::Builder;
+pub use check::Error;
+pub use entry::{Element, TextBuffer, parse_int};
+pub use iter::{Backward, Forward};
+
+/// Bytes before the first entry.
+pub(in crate::ds) const HEADER: usize = 6;
+/// Bytes around the entries: header and end mark.
+pub(in crate::ds) const FRAME: usize = HEADER + 1;
+/// The end mark.
+pub(in crate::ds) const END: u8 = 0xFF;
+/// A count that has to be found by walking.
+pub(in crate::ds) const COUNT_UNKNOWN: u16 = u16::MAX;
+
+/// Most bytes that a packed container may hold. Callers turn to another form long before, or ask
+/// [`Packed::has_room_for`].
+pub const MAX_BYTES: usize = 1 << 30;
+
+/// The place of an element: its offset among the entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position(u32);
+
+impl Position {
+    fn new(offset: usize) -> Self {
+        Position(u32::try_from(offset).expect("a container is smaller than 4 GiB"))
+    }
+
+    fn offset(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A listpack behind a handle of one pointer.
+pub struct Packed {
+    block: NonNull<u8>,
+}
+
+// SAFETY: the handle owns its block alone and shares nothing through it.
+unsafe impl Send for Packed {}
+// SAFETY: shared references only read the block.
+unsafe impl Sync for Packed {}
+
+const _: () = assert!(size_of::<Option<Packed>>() == 8);
+
+impl Packed {
+    /// An empty container.
+    pub fn new() -> Self {
+        Self::from_entries(&[], 0)
+    }
+
+    /// A container of `bytes`, which are checked through and through. Says nothing about what the
+    /// elements mean: whether they come in pairs, or twice, is for the caller to see.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        let count = check::check(bytes)?;
+        Ok(Self::from_entries(&bytes[HEADER..bytes.len() - 1], count))
+    }
+
+    /// As [`Packed::from_bytes`], for elements that come in groups of `group` (a hash: 2).
+    /// An empty container has no incomplete group.
+    pub fn from_bytes_in_groups(bytes: &[u8], group: usize) -> Result<Self, Error> {
+        let count = check::check(bytes)?;
+        if !count.is_multiple_of(group) {
+            return Err(Error::Uneven);
+        }
+        Ok(Self::from_entries(&bytes[HEADER..bytes.len() - 1], count))
+    }
+
+    /// A container of entries that are known to be sound and `count` in number.
+    pub(in crate::ds) fn from_entries(entries: &[u8], count: usize) -> Self {
+        let total = entries.len() + FRAME;
+        assert!(total <= MAX_BYTES, "callers bound what they pack");
+        let block = block::allocate(class_size(total));
+        let head = frame(total, count);
+        // SAFETY: the block has at least `total` bytes and is new, so nothing overlaps.
+        unsafe {
+            let base = block.as_ptr();
+            ptr::copy_nonoverlapping(head.as_ptr(), base, HEADER);
+            ptr::copy_nonoverlapping(entries.as_ptr(), base.add(HEADER), entries.len());
+            base.add(total - 1).write(END);
+        }
+        Packed { block }
+    }
+
+    /// The listpack, as it goes into a file.
+    #[inline]
+    pub fn as_bytes(&self) -> &[u8] {
+        // SAFETY: the block holds `total` initialised bytes, for as long as it is borrowed.
+        unsafe { std::slice::from_raw_parts(self.block.as_ptr(), self.total()) }
+    }
+
+    /// Size of the listpack in bytes.
+    #[inline]
+    pub fn bytes(&self) -> usize {
+        self.total()
+    }
+
+    /// Bytes taken from the allocator.
+    pub fn allocated(&self) -> usize {
+        class_size(self.total())
+    }
+
+    /// Number of elements. Beyond 65534 of them this walks.
+    pub fn len(&self) -> usize {
+        match self.stored_count() {
+            COUNT_UNKNOWN => self.walk_count(),
+            count => usize::from(count),
+        }
+    }
+
+    /// Whether there are no elements.
+    pub fn is_empty(&self) -> bool {
+        self.total() == FRAME
+    }
+
+    /// Whether elements of `bytes` bytes of text together still fit below [`MAX_BYTES`].
+    /// To be asked before adding what is large or many.
+    pub fn has_room_for(&self, elements: usize, bytes: usize) -> bool {
+        // The widest tag and back length together are ten bytes, an integer no longer than those.
+        elements
+            .checked_mul(10)
+            .and_then(|overhead| overhead.checked_add(bytes))
+            .and_then(|added| added.checked_add(self.total()))
+            .is_some_and(|total| total <= MAX_BYTES)
+    }
+
+    /// Adds an element at the end.
+    #[inline]
+    pub fn push_back(&mut self, text: &[u8]) {
+        self.insert_at(self.entries().len(), &[Element::from_text(text)]);
+    }
+
+    /// Adds an integer at the end.
+    pub fn push_back_int(&mut self, value: i64) {
+        self.insert_at(self.entries().len(), &[Element::Int(value)]);
+    }
+
+    /// Adds several elements at the end in one step.
+    pub fn push_elements(&mut self, elements: &[Element]) {
+        self.insert_at(self.entries().len(), elements);
+    }
+
+    /// Adds an element at the front.
+    pub fn push_front(&mut self, text: &[u8]) {
+        self.insert_at(0, &[Element::from_text(text)]);
+    }
+
+    /// Puts an element in front of the one at `place`, and is the new element's place.
+    pub fn insert_before(&mut self, place: Position, text: &[u8]) -> Position {
+        self.insert_elements_before(place, &[Element::from_text(text)])
+    }
+
+    /// Puts several elements in front of the one at `place`, and is the place of the first.
+    pub fn insert_elements_before(&mut self, place: Position, elements: &[Element]) -> Position {
+        self.insert_at(place.offset(), elements);
+        place
+    }
+
+    /// Puts an element behind the one at `place`, and is the new element's place.
+    pub fn insert_after(&mut self, place: Position, text: &[u8]) -> Position {
+        let at = place.offset() + entry_len_at(&self.entries()[place.offset()..]);
+        self.insert_at(at, &[Element::from_text(text)]);
+        Position::new(at)
+    }
+
+    /// Changes the element at `place`, which stays good.
+    pub fn replace(&mut self, place: Position, text: &[u8]) {
+        self.replace_element(place, &Element::from_text(text));
+    }
+
+    /// As [`Packed::replace`], with an element.
+    pub fn replace_element(&mut self, place: Position, element: &Element) {
+        let at = place.offset();
+        let old = entry_len_at(&self.entries()[at..]);
+        encode(element, self.open(at, old, entry_len(element)));
+    }
+
+    /// Removes up to `count` elements from `place` on, and is the place of what follows them.
+    pub fn remove(&mut self, place: Position, count: usize) -> Option<Position> {
+        let start = place.offset();
+        let entries = self.entries();
+        let mut end = start;
+        let mut removed = 0;
+        while removed < count && end < entries.len() {
+            end += entry_len_at(&entries[end..]);
+            removed += 1;
+        }
+        self.open(start, end - start, 0);
+        self.count_removed(removed);
+        (start < self.entries().len()).then_some(place)
+    }
+
+    /// Removes up to `count` elements from number `start` on; a negative `start` counts from the
+    /// tail. Says how many there were.
+    pub fn delete_range(&mut self, start: isize, count: usize) -> usize {
+        let Some(place) = self.seek(start) else {
+            return 0;
+        };
+        let before = self.len();
+        self.remove(place, count);
+        before - self.len()
+    }
+
+    /// Adds all elements of another container at the end.
+    pub fn append_all(&mut self, other: &Packed) {
+        let added = other.entries();
+        let at = self.entries().len();
+        self.open(at, 0, added.len()).write_copy_of_slice(added);
+        self.count_added(other.len());
+    }
+
+    /// The element at `place`.
+    #[inline]
+    pub fn at(&self, place: Position) -> Element<'_> {
+        decode(&self.entries()[place.offset()..]).0
+    }
+
+    /// Element number `index`; a negative one counts from the tail.
+    pub fn get(&self, index: isize) -> Option<Element<'_>> {
+        Some(self.at(self.seek(index)?))
+    }
+
+    /// The place of element number `index`, walking from the nearer end.
+    pub fn seek(&self, index: isize) -> Option<Position> {
+        let len = self.len();
+        let index = match usize::try_from(index) {
+            Ok(index) => index,
+            Err(_) => len.checked_sub(index.unsigned_abs())?,
+        };
+        (index < len).then(|| Position::new(offset_of(self.entries(), index, len)))
+    }
+
+    /// The place of the first element.
+    #[inline]
+    pub fn first(&self) -> Option<Position> {
+        (!self.is_empty()).then_some(Position(0))
+    }
+
+    /// The place of the last element.
+    #[inline]
+    pub fn last(&self) -> Option<Position> {
+        let entries = self.entries();
+        (!entries.is_empty()).then(|| Position::new(previous(entries, entries.len())))
+    }
+
+    /// The place behind `place`.
+    #[inline]
+    pub fn next(&self, place: Position) -> Option<Position> {
+        let entries = self.entries();
+        let next = place.offset() + entry_len_at(&entries[place.offset()..]);
+        (next < entries.len()).then(|| Position::new(next))
+    }
+
+    /// The place before `place`.
+    #[inline]
+    pub fn prev(&self, place: Position) -> Option<Position> {
+        let at = place.offset();
+        (at > 0).then(|| Position::new(previous(self.entries(), at)))
+    }
+
+    /// The place of the first element, from `start` on and of each `skip + 1`, that is `text`.
+    /// `skip` is 1 to look at the fields of a hash and not at its values.
+    pub fn find(&self, text: &[u8], start: Position, skip: usize) -> Option<Position> {
+        entry::find(self.entries(), start.offset(), &Needle::new(text), skip).map(Position::new)
+    }
+
+    /// The elements from the first on.
+    pub fn iter(&self) -> Forward<'_> {
+        Forward::new(self.entries(), 0)
+    }
+
+    /// The elements from `place` on.
+    pub fn iter_from(&self, place: Position) -> Forward<'_> {
+        Forward::new(self.entries(), place.offset())
+    }
+
+    /// The elements from the last back to the first.
+    pub fn iter_back(&self) -> Backward<'_> {
+        let entries = self.entries();
+        Backward::new(entries, entries.len())
+    }
+
+    /// The elements before `place`, the nearest first.
+    pub fn iter_back_from(&self, place: Position) -> Backward<'_> {
+        Backward::new(self.entries(), place.offset())
+    }
+
+    #[inline]
+    pub(in crate::ds) fn entries(&self) -> &[u8] {
+        let bytes = self.as_bytes();
+        &bytes[HEADER..bytes.len() - 1]
+    }
+
+    #[inline]
+    fn total(&self) -> usize {
+        // SAFETY: every block opens with the four bytes of its total, and blocks are aligned to 8.
+        let stored = unsafe { self.block.cast::<u32>().read() };
+        u32::from_le(stored) as usize
+    }
+
+    #[inline]
+    fn stored_count(&self) -> u16 {
+        // SAFETY: the count follows the total; offset 4 of a block aligned to 8 is even.
+        let stored = unsafe { self.block.byte_add(4).cast::<u16>().read() };
+        u16::from_le(stored)
+    }
+
+    fn walk_count(&self) -> usize {
+        let entries = self.entries();
+        let mut at = 0;
+        let mut count = 0;
+        while at < entries.len() {
+            at += entry_len_at(&entries[at..]);
+            count += 1;
+        }
+        count
+    }
+
+    fn set_count(&mut self, count: usize) {
+        let stored = u16::try_from(count).unwrap_or(COUNT_UNKNOWN);
+        // SAFETY: as in `stored_count`; we hold the only reference.
+        unsafe { self.block.byte_add(4).cast::<u16>().write(stored.to_le()) }
+    }
+
+    #[inline]
+    fn count_added(&mut self, added: usize) {
+        if self.stored_count() != COUNT_UNKNOWN {
+            self.set_count(usize::from(self.stored_count()) + added);
+        }
+    }
+
+    /// An unknown count becomes known again once so few bytes are left that it must be small.
+    fn count_removed(&mut self, removed: usize) {
+        if self.stored_count() != COUNT_UNKNOWN {
+            self.set_count(usize::from(self.stored_count()) - removed);
+        } else if self.entries().len() < 2 * usize::from(COUNT_UNKNOWN) {
+            self.set_count(self.walk_count());
+        }
+    }
+
+    #[inline]
+    fn insert_at(&mut self, at: usize, elements: &[Element]) {
+        let added = elements.iter().map(entry_len).sum();
+        let mut gap = self.open(at, 0, added);
+        for element in elements {
+            let (slot, rest) = gap.split_at_mut(entry_len(element));
+            encode(element, slot);
+            gap = rest;
+        }
+        self.count_added(elements.len());
+    }
+
+    /// Replaces the `removed` bytes of entries at `at` by a gap of `added` bytes, which the caller
+    /// fills with as many bytes of entries before anything else happens.
+    fn open(&mut self, at: usize, removed: usize, added: usize) -> &mut [MaybeUninit<u8>] {
+        let old = self.total();
+        assert!(at + removed <= old - FRAME, "a place lies among the entries");
+        let new = old - removed + added;
+        assert!(new <= MAX_BYTES, "callers ask for room before they add");
+        let from = HEADER + at + removed;
+        let to = HEADER + at + added;
+        if added > removed {
+            self.resize(old, new);
+        }
+        if added != removed {
+            // SAFETY: both ranges lie in the block, which has at least max(old, new) bytes here:
+            // it was grown above, or is shrunk below.
+            unsafe {
+                let base = self.block.as_ptr();
+                ptr::copy(base.add(from), base.add(to), old - from);
+            }
+        }
+        if added < removed {
+            self.resize(old, new);
+        }
+        // SAFETY: the gap lies in the block, and `MaybeUninit` asks nothing of its contents.
+        unsafe {
+            let gap = self.block.as_ptr().add(HEADER + at).cast();
+            std::slice::from_raw_parts_mut(gap, added)
+        }
+    }
+
+    /// Moves to the size class of `new` total bytes, and writes that total.
+    #[inline]
+    fn resize(&mut self, old: usize, new: usize) {
+        let (old_class, new_class) = (class_size(old), class_size(new));
+        if old_class != new_class {
+            // SAFETY: the block's capacity is the class of its total, and the old pointer is
+            // replaced here.
+            self.block = unsafe { block::resize(self.block, old_class, new_class) };
+        }
+        let stored = u32::try_from(new).expect("bounded by MAX_BYTES").to_le();
+        // SAFETY: every block opens with its total, aligned to 8.
+        unsafe { self.block.cast::<u32>().write(stored) }
+    }
+}
+
+/// The six bytes that open a listpack.
+pub(in crate::ds) fn frame(total: usize, count: usize) -> [u8; HEADER] {
+    let [t0, t1, t2, t3] = u32::try_from(total).expect("bounded by MAX_BYTES").to_le_bytes();
+    let [c0, c1] = u16::try_from(count).unwrap_or(COUNT_UNKNOWN).to_le_bytes();
+    [t0, t1, t2, t3, c0, c1]
+}
+
+/// Offset of entry number `index` of `len`, walking from the nearer end. `index == len` is the end.
+pub(in crate::ds) fn offset_of(entries: &[u8], index: usize, len: usize) -> usize {
+    if index <= len / 2 {
+        (0..index).fold(0, |at, _| at + entry_len_at(&entries[at..]))
+    } else {
+        (index..len).fold(entries.len(), |end, _| previous(entries, end))
+    }
+}
+
+impl Default for Packed {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clone for Packed {
+    fn clone(&self) -> Self {
+        Self::from_entries(self.entries(), self.len())
+    }
+}
+
+impl Drop for Packed {
+    fn drop(&mut self) {
+        // SAFETY: the block is ours, its capacity is the class of its total, and this is the end.
+        unsafe { block::release(self.block, class_size(self.total())) }
+    }
+}
+
+impl fmt::Debug for Packed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl<'a> IntoIterator for &'a Packed {
+    type Item = Element<'a>;
+    type IntoIter = Forward<'a>;
+
+    fn into_iter(self) -> Forward<'a> {
+        self.iter()
+    }
+}

@@ -1,0 +1,281 @@
+//! From a parsed request to its reply: may this client run this command now, and running it.
+
+use super::client::ClientFlags;
+use super::context::{Block, Ctx, DONE, Flow, OnTimeout, Outcome, Propagation};
+use super::error::Error;
+use super::registry::CommandId;
+use super::row::Flags;
+use super::{State, slowlog};
+use crate::keyspace::Keyspace;
+use crate::resp::request::Args;
+
+/// Facts about a client that make a command take the careful path.
+const ATTENTION: ClientFlags = ClientFlags::MULTI
+    .or(ClientFlags::REPLY_OFF)
+    .or(ClientFlags::REPLY_SKIP_NEXT)
+    .or(ClientFlags::SUBSCRIBED)
+    .or(ClientFlags::NO_TOUCH)
+    .or(ClientFlags::PRIMARY)
+    .or(ClientFlags::TRACKING)
+    .or(ClientFlags::REPLAY);
+
+/// How a top-level command ended, for the loop over a client's requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It replied: on to the next request.
+    Replied,
+    /// The client waits: its next request stays unparsed.
+    Blocked,
+    /// The client is paused: the request itself is to run later.
+    Postponed,
+}
+
+/// The handler of containers: only reached without a subcommand.
+pub fn container(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
+    Err(Error::arity(&ctx.state.registry.get(ctx.command).full_name))
+}
+
+/// Finds the command that the words call, or says why there is none.
+fn resolve(ctx: &mut Ctx<'_>, args: Args<'_>, known: Option<CommandId>) -> Result<CommandId, Error> {
+    let registry = &ctx.state.registry;
+    let id = match known {
+        Some(id) => id,
+        None => registry.lookup(args.at(0)).ok_or_else(|| unknown_command(args))?,
+    };
+    let command = registry.get(id);
+    if command.children.is_empty() {
+        return Ok(id);
+    }
+    match args.get(1) {
+        None => Ok(id),
+        Some(name) => registry.subcommand(id, name).ok_or_else(|| {
+            let mut error = b"ERR unknown subcommand '".to_vec();
+            error.extend_from_slice(&name[..name.len().min(128)]);
+            error.extend_from_slice(format!("'. Try {} HELP.", command.row.name.to_ascii_uppercase()).as_bytes());
+            Error::bytes(error)
+        }),
+    }
+}
+
+#[cold]
+fn unknown_command(args: Args<'_>) -> Error {
+    let shown = |word: &[u8], most: usize| word[..word.iter().position(|&b| b == 0).unwrap_or(word.len()).min(most)].to_vec();
+    let mut error = b"ERR unknown command '".to_vec();
+    error.extend(shown(args.at(0), 128));
+    error.extend_from_slice(b"', with args beginning with: ");
+    let mut words = Vec::new();
+    for word in args.from(1).iter() {
+        if words.len() >= 128 {
+            break;
+        }
+        words.push(b'\'');
+        words.extend(shown(word, 128 - words.len().min(127)));
+        words.extend_from_slice(b"' ");
+    }
+    error.extend(words);
+    Error::bytes(error)
+}
+
+/// Runs one request of `ctx.client`. `known` is its command, if the parser has looked it up already.
+#[inline]
+pub fn execute(ctx: &mut Ctx<'_>, args: Args<'_>, known: Option<CommandId>) -> Ended {
+    let checked = resolve(ctx, args, known).and_then(|id| {
+        ctx.command = id;
+        let command = ctx.state.registry.get(id);
+        if command.row.takes(args.len()) { Ok(()) } else { Err(Error::arity(&command.full_name)) }
+    });
+    if let Err(error) = checked {
+        reject(ctx, &error, None);
+        return Ended::Replied;
+    }
+    let flags = ctx.row().flags;
+    let client = ctx.client().flags;
+    if ctx.state.gates.careful || client.any(ATTENTION) || !client.any(ClientFlags::AUTHENTICATED) {
+        match careful(ctx, args, flags, client) {
+            Ok(Verdict::Run) => {}
+            Ok(Verdict::Queued) => return Ended::Replied,
+            Ok(Verdict::Postpone) => return Ended::Postponed,
+            Err(error) => {
+                reject(ctx, &error, Some(ctx.command));
+                return Ended::Replied;
+            }
+        }
+    }
+    match call(ctx, args) {
+        Flow::Done => Ended::Replied,
+        Flow::Block(block) => {
+            super::blocking::park(ctx, args, *block);
+            Ended::Blocked
+        }
+    }
+}
+
+enum Verdict {
+    Run,
+    Queued,
+    Postpone,
+}
+
+/// Everything that may stand between a client and a command, in Redis's order.
+#[cold]
+fn careful(ctx: &mut Ctx<'_>, args: Args<'_>, flags: Flags, client: ClientFlags) -> Result<Verdict, Error> {
+    let replayed = client.any(ClientFlags::REPLAY.or(ClientFlags::PRIMARY));
+    if !client.any(ClientFlags::AUTHENTICATED) && !flags.any(Flags::NO_AUTH) && !replayed {
+        return Err(Error::NO_AUTH);
+    }
+    if client.any(ClientFlags::MULTI) && flags.any(Flags::NO_MULTI) {
+        return Err(Error::fixed("ERR Command not allowed inside a transaction"));
+    }
+    ctx.state.gates.check(ctx.db.space(), flags, client)?;
+    if client.any(ClientFlags::SUBSCRIBED) && !ctx.reply.is_resp3() && !allowed_when_subscribed(ctx.row().name) {
+        return Err(Error::new(format!(
+            "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
+            ctx.state.registry.get(ctx.command).full_name
+        )));
+    }
+    if client.any(ClientFlags::MULTI) && !matches!(ctx.row().name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset") {
+        let (id, request) = (ctx.command, args.to_owned());
+        let transaction = ctx.client().transaction.get_or_insert_default();
+        transaction.queue.push((id, request));
+        ctx.reply.simple("QUEUED");
+        return Ok(Verdict::Queued);
+    }
+    if !replayed && ctx.state.pause.holds(flags, ctx.row().name) {
+        return Ok(Verdict::Postpone);
+    }
+    Ok(Verdict::Run)
+}
+
+fn allowed_when_subscribed(name: &str) -> bool {
+    matches!(name, "ping" | "subscribe" | "ssubscribe" | "psubscribe" | "unsubscribe" | "sunsubscribe" | "punsubscribe" | "quit" | "reset")
+}
+
+/// Refuses a command before it runs; inside MULTI this spoils the transaction.
+#[cold]
+pub fn reject(ctx: &mut Ctx<'_>, error: &Error, command: Option<CommandId>) {
+    if let Some(id) = command {
+        ctx.state.registry.get_mut(id).stats.rejected += 1;
+    }
+    if ctx.client().flags.any(ClientFlags::MULTI) {
+        ctx.client().flags.set(ClientFlags::DIRTY_EXEC, true);
+    }
+    ctx.reply.error(error.text());
+    ctx.state.count_error(error);
+}
+
+/// Runs a command that may run: its handler, the clock around it, its propagation.
+#[inline]
+pub fn call(ctx: &mut Ctx<'_>, args: Args<'_>) -> Flow {
+    let command = ctx.command;
+    let row = ctx.row();
+    let mark = ctx.reply.mark();
+    let dirty = ctx.db.space().dirty;
+    let db = ctx.db.index();
+    ctx.propagation = Propagation::Verbatim;
+    let outcome = (row.handler)(ctx, args);
+    let ended = ctx.state.stopwatch.now();
+    let nanos = ended.saturating_sub(ctx.state.command_started);
+    ctx.state.command_started = ended;
+    ctx.command = command;
+    let stats = &mut ctx.state.registry.get_mut(command).stats;
+    let flow = match outcome {
+        Ok(Flow::Block(block)) => {
+            if ctx.must_not_block {
+                reply_timeout(ctx, &block, args)
+            } else {
+                return Flow::Block(block);
+            }
+        }
+        Ok(Flow::Done) => {
+            stats.calls += 1;
+            Flow::Done
+        }
+        Err(error) => {
+            stats.calls += 1;
+            stats.failed += 1;
+            ctx.reply.cut_back(mark);
+            ctx.reply.error(error.text());
+            ctx.state.count_error(&error);
+            Flow::Done
+        }
+    };
+    let state = &mut *ctx.state;
+    let stats = &mut state.registry.get_mut(command).stats;
+    stats.nanos += nanos;
+    if state.config.latency_tracking {
+        stats.latency.record(nanos);
+    }
+    state.stats.commands += 1;
+    state.stats.hold(nanos, || row.name.to_string());
+    state.clients[ctx.client].last_command = Some(command);
+    if nanos >= state.slowlog.threshold_nanos {
+        slowlog::record(ctx, args, nanos);
+    }
+    propagate(ctx, args, db, dirty);
+    if ctx.state.gates.monitored {
+        super::monitor::feed(ctx, args, db);
+    }
+    flow
+}
+
+/// Queues the command for the append-only file and the replicas, if it changed something.
+#[inline]
+fn propagate(ctx: &mut Ctx<'_>, args: Args<'_>, db: crate::keyspace::DbIndex, dirty: u64) {
+    let space: &mut Keyspace = ctx.db.space();
+    if !space.effects.recording {
+        return;
+    }
+    let wanted = match ctx.propagation {
+        Propagation::Verbatim => space.dirty != dirty,
+        Propagation::Replaced => false,
+        Propagation::Forced => true,
+    };
+    if wanted {
+        space.effects.propagate_words(db, args.len(), args.iter());
+    }
+}
+
+/// A command that would have to wait but must not gets the answer of a wait that is over.
+fn reply_timeout(ctx: &mut Ctx<'_>, block: &Block, args: Args<'_>) -> Flow {
+    match block.on_timeout {
+        OnTimeout::NullArray => ctx.reply.null_array(),
+        OnTimeout::Null => ctx.reply.null(),
+        OnTimeout::RunAgain => {
+            ctx.timed_out = true;
+            let again = (ctx.row().handler)(ctx, args);
+            ctx.timed_out = false;
+            if let Err(error) = again {
+                ctx.reply.error(error.text());
+            }
+        }
+    }
+    let command = ctx.command;
+    ctx.state.registry.get_mut(command).stats.calls += 1;
+    Flow::Done
+}
+
+/// `SUBCOMMAND HELP` of a container: its lines, as Redis shows them.
+pub fn help(ctx: &mut Ctx<'_>, lines: &[&str]) -> Outcome {
+    let container = ctx.state.registry.get(ctx.command).parent.map_or(ctx.command, |parent| parent);
+    let name = ctx.state.registry.get(container).row.name.to_ascii_uppercase();
+    ctx.reply.array(lines.len() + 3);
+    ctx.reply.simple(&format!("{name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"));
+    for line in lines {
+        ctx.reply.simple(line);
+    }
+    ctx.reply.simple("HELP");
+    ctx.reply.simple("    Print this help.");
+    DONE
+}
+
+impl State {
+    /// Counts an error reply.
+    #[cold]
+    pub fn count_error(&mut self, error: &Error) {
+        self.stats.error_replies += 1;
+        let code = error.code().to_vec();
+        if self.stats.errors.len() < crate::limits::ERROR_CODES || self.stats.errors.contains_key(&code) {
+            *self.stats.errors.entry(code).or_default() += 1;
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What may stand between any client and a command: loading, memory, a replica's duties, a pause.
+
+use super::client::ClientFlags;
+use super::client::ClientKey;
+use super::error::Error;
+use super::row::Flags;
+use crate::base::clock::Millis;
+use crate::keyspace::Keyspace;
+
+/// The gates. All open on an ordinary server, so a command looks at one bool.
+#[derive(Debug, Default)]
+pub struct Gates {
+    /// Whether any gate may be closed.
+    pub careful: bool,
+    /// Whether a client runs MONITOR.
+    pub monitored: bool,
+    /// Whether memory is over its limit and could not be brought below it.
+    pub out_of_memory: bool,
+    /// Whether this server follows a primary and takes no writes but its.
+    pub read_only: bool,
+    /// Whether writes are paused or all commands are.
+    pub paused: bool,
+}
+
+impl Gates {
+    /// Works out anew whether to be careful.
+    pub fn update(&mut self) {
+        self.careful = self.out_of_memory || self.read_only || self.paused;
+    }
+
+    /// Lets a command through or says why not.
+    pub fn check(&self, _space: &Keyspace, flags: Flags, client: ClientFlags) -> Result<(), Error> {
+        let replayed = client.any(ClientFlags::REPLAY.or(ClientFlags::PRIMARY));
+        if self.out_of_memory && flags.any(Flags::DENYOOM) && !replayed {
+            return Err(Error::OOM);
+        }
+        if self.read_only && flags.any(Flags::WRITE) && !replayed {
+            return Err(Error::READONLY);
+        }
+        Ok(())
+    }
+}
+
+/// CLIENT PAUSE.
+#[derive(Debug, Default)]
+pub struct Pause {
+    /// Until when; `None` when not paused.
+    pub until: Option<Millis>,
+    /// Whether reads go on.
+    pub writes_only: bool,
+    /// Clients with a command that waits for the end.
+    pub waiting: Vec<ClientKey>,
+}
+
+impl Pause {
+    /// Whether a command has to wait.
+    pub fn holds(&self, flags: Flags, name: &str) -> bool {
+        self.until.is_some()
+            && (!self.writes_only && name != "client" || flags.any(Flags::WRITE.or(Flags::MAY_REPLICATE)) || name == "exec")
+    }
+}

@@ -1,0 +1,460 @@
+//! The server without its sockets: sessions, dispatch, blocking, timers.
+//!
+//! `Server` does no input or output. It is told what arrived and what time it is ([`Server::turn`],
+//! [`Server::tick`], [`Server::connected`], [`Server::closed`]); it answers by filling clients' outputs
+//! and lists that its owner empties: who has output, who is to be closed, who may go on. Given the
+//! same seed, the same calls and the same times it does the same, so the reactor, a replay, a fuzzer
+//! and a simulated network drive one and the same entry.
+
+pub mod blocking;
+pub mod client;
+pub mod context;
+pub mod dispatch;
+pub mod error;
+pub mod gates;
+pub mod monitor;
+pub mod output;
+pub mod pubsub;
+pub mod registry;
+pub mod row;
+pub mod slowlog;
+pub mod stats;
+pub mod tracking;
+pub mod transaction;
+pub mod turn;
+
+use bytes::Bytes;
+
+use crate::base::clock::{Micros, Millis, Now};
+use crate::base::random::Random;
+use crate::config::Config;
+use crate::ds::wheel::Wheel;
+use crate::keyspace::effects::Garbage;
+use crate::keyspace::{DbIndex, Keyspace};
+use crate::limits;
+use crate::resp::Protocol;
+use crate::resp::request::{Partial, Span};
+use crate::resp::writer::Reply;
+
+use blocking::Parked;
+use client::{Client, ClientFlags, ClientKey, Clients, Peer};
+use context::{Ctx, Propagation};
+use error::Error;
+use gates::{Gates, Pause};
+use output::Output;
+use registry::{CommandId, Registry};
+use slowlog::SlowLog;
+use stats::Stats;
+
+/// A clock for durations, in nanoseconds from any start: the one thing that is read within a turn.
+#[derive(Clone, Copy)]
+pub struct Stopwatch(pub fn() -> u64);
+
+impl Stopwatch {
+    /// Nanoseconds since its start.
+    #[inline]
+    pub fn now(self) -> u64 {
+        (self.0)()
+    }
+}
+
+/// What a timer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timer {
+    /// A parked client may have to give up.
+    Blocked(ClientKey),
+    /// The pause may be over.
+    Pause,
+}
+
+/// What the running command leaves for the server to do right after it.
+pub enum Later {
+    /// End a client's wait as if its time were up, or with an error.
+    Unblock(ClientKey, Option<Error>),
+}
+
+/// Why the server is to stop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// SHUTDOWN or a signal.
+    Orderly,
+}
+
+/// Everything but the keyspace. A handler has both side by side.
+pub struct State {
+    /// The configuration.
+    pub config: Config,
+    /// The sessions.
+    pub clients: Clients,
+    /// The commands.
+    pub registry: Registry,
+    /// The time of this turn.
+    pub now: Now,
+    /// When the server started.
+    pub started: Now,
+    /// A random name of this process, 40 hex digits.
+    pub run_id: [u8; 40],
+    /// Chance.
+    pub random: Random,
+    /// Counters.
+    pub stats: Stats,
+    /// What stands between clients and commands.
+    pub gates: Gates,
+    /// CLIENT PAUSE.
+    pub pause: Pause,
+    /// The slow log.
+    pub slowlog: SlowLog,
+    /// Parked clients.
+    pub parked: Parked,
+    /// Measures commands.
+    pub stopwatch: Stopwatch,
+    /// When the running command started, by the stopwatch.
+    pub command_started: u64,
+    /// What the running command leaves to be done.
+    pub later: Vec<Later>,
+    /// Set when the server is to stop.
+    pub stop: Option<Stop>,
+    /// Facts of the process for INFO: what only `main` and `net` know.
+    pub process: Process,
+    timers: Wheel<u64>,
+    /// The client whose request runs, and messages for it that follow its reply.
+    current: Option<ClientKey>,
+    deferred: Vec<u8>,
+    pending_writes: Vec<ClientKey>,
+    closing: Vec<ClientKey>,
+    runnable: Vec<ClientKey>,
+}
+
+/// What INFO shows of the process.
+#[derive(Clone, Debug, Default)]
+pub struct Process {
+    /// Process number.
+    pub pid: u32,
+    /// `Linux 6.1 x86_64`
+    pub os: String,
+    /// The program's path.
+    pub executable: String,
+    /// The TCP port that is bound.
+    pub port: u16,
+}
+
+/// The server. See the module's essay.
+pub struct Server {
+    /// All data.
+    pub keyspace: Keyspace,
+    /// Everything else.
+    pub state: State,
+    requests: Vec<turn::Request>,
+    spans: Vec<Span>,
+    next_cron: Millis,
+}
+
+impl Server {
+    /// A server with a configuration, its commands, a seed for all chance, and a clock for durations.
+    pub fn new(config: Config, registry: Registry, seed: u64, now: Now, stopwatch: Stopwatch) -> Self {
+        let mut random = Random::from_seed(seed);
+        let mut keyspace = Keyspace::new(config.databases, Random::from_seed(random.next_u64()));
+        keyspace.now = now.unix.to_millis();
+        let slowlog = SlowLog::new(config.slowlog_log_slower_than, config.slowlog_max_len);
+        let mut state = State {
+            clients: Clients::default(),
+            registry,
+            now,
+            started: now,
+            run_id: random.hex_id(),
+            random,
+            stats: Stats::default(),
+            gates: Gates::default(),
+            pause: Pause::default(),
+            slowlog,
+            parked: Parked::default(),
+            stopwatch,
+            command_started: 0,
+            later: Vec::new(),
+            stop: None,
+            process: Process::default(),
+            timers: Wheel::new(u64::try_from(now.unix.to_millis().0).unwrap_or(0)),
+            current: None,
+            deferred: Vec::new(),
+            pending_writes: Vec::new(),
+            closing: Vec::new(),
+            runnable: Vec::new(),
+            config,
+        };
+        state.apply_config(&mut keyspace);
+        Server { keyspace, state, requests: Vec::new(), spans: Vec::new(), next_cron: Millis(0) }
+    }
+
+    /// A new connection of the reactor's slab. `Err` is what to tell it before closing.
+    pub fn connected(&mut self, connection: usize, peer: Peer) -> Result<ClientKey, Vec<u8>> {
+        self.state.stats.connections += 1;
+        if self.state.clients.len() >= self.state.config.maxclients as usize {
+            self.state.stats.rejected_connections += 1;
+            return Err(b"-ERR max number of clients reached\r\n".to_vec());
+        }
+        if self.refuses_strangers() && !peer.loopback && !peer.unix_socket {
+            self.state.stats.rejected_connections += 1;
+            return Err(PROTECTED.as_bytes().to_vec());
+        }
+        Ok(self.add_client(Some(connection), peer))
+    }
+
+    fn refuses_strangers(&self) -> bool {
+        self.state.config.protected_mode && self.state.config.requirepass.is_empty()
+    }
+
+    /// Adds a session.
+    pub fn add_client(&mut self, connection: Option<usize>, peer: Peer) -> ClientKey {
+        let now = self.state.now.unix;
+        let authenticated = self.state.config.requirepass.is_empty();
+        self.state.clients.add(|id| {
+            let mut flags = ClientFlags::NONE;
+            flags.set(ClientFlags::AUTHENTICATED, authenticated);
+            flags.set(ClientFlags::UNIX_SOCKET, peer.unix_socket);
+            flags.set(ClientFlags::LOOPBACK, peer.loopback);
+            Client {
+                id,
+                connection,
+                peer,
+                name: Box::default(),
+                library: Box::default(),
+                library_version: Box::default(),
+                db: DbIndex(0),
+                protocol: Protocol::Resp2,
+                flags,
+                partial: Partial::default(),
+                output: Output::default(),
+                over_soft_limit: None,
+                connected_at: now,
+                active_at: now,
+                pending_input: 0,
+                bytes_in: 0,
+                bytes_out: 0,
+                commands: 0,
+                last_command: None,
+                transaction: None,
+                watched: Vec::new(),
+                blocked: None,
+                subscriptions: None,
+                tracking: None,
+            }
+        })
+    }
+
+    /// The connection of a client is gone.
+    pub fn closed(&mut self, key: ClientKey) {
+        self.state.release(&mut self.keyspace, key);
+        self.state.forget(&mut self.keyspace, key);
+        self.state.clients.remove(key);
+        self.settle();
+    }
+
+    /// Runs `work` as a client: its replies go to that client's output.
+    pub(crate) fn as_client<R>(&mut self, key: ClientKey, work: impl FnOnce(&mut Ctx<'_>) -> R) -> R {
+        let client = &mut self.state.clients[key];
+        let mut out = std::mem::take(&mut client.output.tail);
+        let (protocol, index) = (client.protocol, client.db);
+        let mut ctx = Ctx {
+            db: self.keyspace.db(index),
+            reply: Reply::new(&mut out, protocol),
+            state: &mut self.state,
+            client: key,
+            command: CommandId(0),
+            propagation: Propagation::Verbatim,
+            must_not_block: false,
+            timed_out: false,
+        };
+        let result = work(&mut ctx);
+        let client = &mut self.state.clients[key];
+        client.output.tail = out;
+        self.state.note_output(key);
+        result
+    }
+
+    /// Does what commands have left to be done, until nothing is left.
+    #[inline]
+    pub(crate) fn settle(&mut self) {
+        if !self.keyspace.effects.is_empty() || !self.state.later.is_empty() || !self.state.parked.look_again.is_empty() {
+            self.settle_consequences();
+        }
+    }
+
+    #[cold]
+    fn settle_consequences(&mut self) {
+        for client in std::mem::take(&mut self.keyspace.effects.doomed) {
+            if let Some(key) = self.state.clients.by_id(client) {
+                self.state.clients[key].flags.set(ClientFlags::DIRTY_CAS, true);
+            }
+        }
+        self.keyspace.effects.stream.clear();
+        self.keyspace.effects.propagated.clear();
+        self.keyspace.effects.invalidated.clear();
+        self.keyspace.effects.events.clear();
+        for later in std::mem::take(&mut self.state.later) {
+            match later {
+                Later::Unblock(key, None) => self.end_wait(key),
+                Later::Unblock(key, Some(error)) => self.end_wait_with(key, &error),
+            }
+        }
+        if !self.keyspace.effects.ready.is_empty() || !self.state.parked.look_again.is_empty() {
+            self.serve_ready();
+        }
+    }
+
+    /// Values that take long to free, for the owner to drop on another thread.
+    pub fn take_garbage(&mut self) -> Vec<Garbage> {
+        std::mem::take(&mut self.keyspace.effects.garbage)
+    }
+
+    /// Whether there are such values.
+    pub fn has_garbage(&self) -> bool {
+        !self.keyspace.effects.garbage.is_empty()
+    }
+
+    /// Clients that have output to be written.
+    pub fn take_pending_writes(&mut self) -> Vec<ClientKey> {
+        std::mem::take(&mut self.state.pending_writes)
+    }
+
+    /// Clients whose connection is to be closed now.
+    pub fn take_closing(&mut self) -> Vec<ClientKey> {
+        std::mem::take(&mut self.state.closing)
+    }
+
+    /// Clients that were parked or paused and may go on with the input they have.
+    pub fn take_runnable(&mut self) -> Vec<ClientKey> {
+        std::mem::take(&mut self.state.runnable)
+    }
+}
+
+const PROTECTED: &str = "-DENIED Ruddle is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers, you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting from the same host the server is running, however MAKE SURE it is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Set a password with 'requirepass'. 3) Start the server with '--protected-mode no'.\r\n";
+
+impl State {
+    /// Obeys the configuration where it is not read from at each use.
+    pub fn apply_config(&mut self, space: &mut Keyspace) {
+        let config = &self.config;
+        self.slowlog.configure(config.slowlog_log_slower_than, config.slowlog_max_len);
+        space.heat.log_factor = config.lfu_log_factor;
+        space.heat.decay_minutes = config.lfu_decay_time;
+        space.heat.counts = config.maxmemory_policy.word().ends_with("lfu");
+        space.set_event_mask(config.notify_keyspace_events.bits());
+        let authenticated = config.requirepass.is_empty();
+        if authenticated {
+            for (_, client) in self.clients.iter_mut() {
+                client.flags.set(ClientFlags::AUTHENTICATED, true);
+            }
+        }
+        self.gates.update();
+    }
+
+    /// Sets a timer.
+    pub fn arm(&mut self, deadline: Millis, timer: Timer) {
+        let word = match timer {
+            Timer::Pause => 0,
+            Timer::Blocked(ClientKey(key)) => 1 + key as u64,
+        };
+        self.timers.insert(u64::try_from(deadline.0).unwrap_or(0), word);
+    }
+
+    /// Sends a block that others may share to a client, after the reply of a command of its own that runs.
+    pub fn deliver(&mut self, key: ClientKey, block: Bytes) {
+        if self.current == Some(key) {
+            self.deferred.extend_from_slice(&block);
+        } else if let Some(client) = self.clients.get_mut(key) {
+            client.output.share(block);
+            self.note_output(key);
+        }
+    }
+
+    /// Notes that a client has output, and closes it if it has too much.
+    pub fn note_output(&mut self, key: ClientKey) {
+        let now = self.now.unix;
+        let client = &mut self.clients[key];
+        let unsent = client.output.len();
+        if unsent == 0 {
+            return;
+        }
+        if !client.flags.any(ClientFlags::PENDING_WRITE) {
+            client.flags.set(ClientFlags::PENDING_WRITE, true);
+            self.pending_writes.push(key);
+        }
+        if unsent > limits::READ_CHUNK && self.over_output_limit(key, now) {
+            self.stats.output_limit_disconnections += 1;
+            self.close_now(key, "too much output");
+        }
+    }
+
+    fn over_output_limit(&mut self, key: ClientKey, now: Micros) -> bool {
+        let client = &mut self.clients[key];
+        let limit = self.config.client_output_buffer_limit[client.class()];
+        let unsent = client.output.len() as u64;
+        if limit.hard_bytes > 0 && unsent >= limit.hard_bytes {
+            return true;
+        }
+        if limit.soft_bytes == 0 || unsent < limit.soft_bytes {
+            client.over_soft_limit = None;
+            return false;
+        }
+        let since = *client.over_soft_limit.get_or_insert(now);
+        now.saturating_sub(since).0 > i64::try_from(limit.soft_seconds).unwrap_or(i64::MAX).saturating_mul(1_000_000)
+    }
+
+    /// Closes a client at the end of the turn, without sending what it has not been sent.
+    pub fn close_now(&mut self, key: ClientKey, why: &str) {
+        let client = &mut self.clients[key];
+        if client.flags.any(ClientFlags::CLOSE_NOW) {
+            return;
+        }
+        log::debug!("Closing client {} ({}): {why}", client.id, client.peer.address);
+        client.flags.set(ClientFlags::CLOSE_NOW, true);
+        client.output.clear();
+        self.closing.push(key);
+    }
+
+    /// Closes a client once its output is sent.
+    pub fn close_after_reply(&mut self, key: ClientKey) {
+        let client = &mut self.clients[key];
+        client.flags.set(ClientFlags::CLOSE_AFTER_REPLY, true);
+        if !client.flags.any(ClientFlags::PENDING_WRITE) {
+            client.flags.set(ClientFlags::PENDING_WRITE, true);
+            self.pending_writes.push(key);
+        }
+    }
+
+    /// A client may go on with the input that it has sent already.
+    pub fn resume(&mut self, key: ClientKey) {
+        let Some(client) = self.clients.get_mut(key) else { return };
+        if !client.flags.any(ClientFlags::RUNNABLE) {
+            client.flags.set(ClientFlags::RUNNABLE, true);
+            self.runnable.push(key);
+        }
+    }
+
+    /// Drops what a client has watched, subscribed to and queued.
+    pub fn forget(&mut self, space: &mut Keyspace, key: ClientKey) {
+        let Some(client) = self.clients.get_mut(key) else { return };
+        let id = client.id;
+        for (db, name) in std::mem::take(&mut client.watched) {
+            space.unwatch(db, &name, id);
+        }
+        client.transaction = None;
+        let monitored = client.flags.any(ClientFlags::MONITOR);
+        client.flags.set(ClientFlags::MONITOR.or(ClientFlags::MULTI), false);
+        if monitored {
+            self.gates.monitored = self.clients.iter().any(|(_, client)| client.flags.any(ClientFlags::MONITOR));
+        }
+    }
+
+    /// Ends CLIENT PAUSE.
+    pub fn unpause(&mut self) {
+        self.pause.until = None;
+        self.gates.paused = false;
+        self.gates.update();
+        for key in std::mem::take(&mut self.pause.waiting) {
+            if let Some(client) = self.clients.get_mut(key) {
+                client.flags.set(ClientFlags::PAUSED, false);
+                self.resume(key);
+            }
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! MONITOR: every command, as it runs, to the clients that asked.
+
+use super::client::ClientFlags;
+use super::context::Ctx;
+use super::row::Flags;
+use crate::base::text;
+use crate::keyspace::DbIndex;
+use crate::resp::request::Args;
+use bytes::Bytes;
+
+/// Shows the command of `ctx` to all monitors.
+#[cold]
+pub fn feed(ctx: &mut Ctx<'_>, args: Args<'_>, db: DbIndex) {
+    if ctx.row().flags.any(Flags::SKIP_MONITOR.or(Flags::ADMIN)) {
+        return;
+    }
+    let now = ctx.state.now.unix.0;
+    let address = &ctx.state.clients[ctx.client].peer.address;
+    let mut line = format!("+{}.{:06} [{} {address}]", now.div_euclid(1_000_000), now.rem_euclid(1_000_000), db.0).into_bytes();
+    for word in args.iter() {
+        line.push(b' ');
+        text::write_quoted(&mut line, word);
+    }
+    line.extend_from_slice(b"\r\n");
+    let line = Bytes::from(line);
+    let monitors: Vec<_> =
+        ctx.state.clients.iter().filter(|(_, client)| client.flags.any(ClientFlags::MONITOR)).map(|(key, _)| key).collect();
+    for key in monitors {
+        ctx.state.deliver(key, line.clone());
+    }
+}

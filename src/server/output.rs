@@ -1,0 +1,98 @@
+//! A client's output: bytes of its own, and blocks that it shares with others.
+//!
+//! Replies go into `tail`. A message to many subscribers, or the replication stream, is one block of
+//! [`Bytes`] that each receiver's queue refers to; what was in `tail` before it moves into the queue
+//! first, so the order stays.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use bytes::Bytes;
+
+/// Bytes on their way to a client. See the module's essay.
+#[derive(Default)]
+pub struct Output {
+    queue: VecDeque<Bytes>,
+    queued: usize,
+    /// Replies since the last shared block.
+    pub tail: Vec<u8>,
+    /// Bytes of the first chunk that the kernel has taken.
+    sent: usize,
+}
+
+impl Output {
+    /// Bytes not yet sent.
+    pub fn len(&self) -> usize {
+        self.queued + self.tail.len() - self.sent
+    }
+
+    /// Whether all is sent.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Memory that it takes, shared blocks counted in full.
+    pub fn memory(&self) -> usize {
+        self.queued + self.tail.capacity() + self.queue.capacity() * size_of::<Bytes>()
+    }
+
+    /// Blocks in the queue: what CLIENT LIST shows as `oll`.
+    pub fn blocks(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Appends a block that others may share.
+    pub fn share(&mut self, block: Bytes) {
+        if !self.tail.is_empty() {
+            let tail = Bytes::from(std::mem::take(&mut self.tail));
+            self.queued += tail.len();
+            self.queue.push_back(tail);
+        }
+        self.queued += block.len();
+        self.queue.push_back(block);
+    }
+
+    /// What is to be written next, in order, into at most `slices.len()` slices; gives how many.
+    pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let mut skip = self.sent;
+        let mut count = 0;
+        for chunk in self.queue.iter().map(Bytes::as_ref).chain([self.tail.as_slice()]) {
+            if count == slices.len() {
+                break;
+            }
+            let rest = &chunk[skip..];
+            skip = 0;
+            if !rest.is_empty() {
+                slices[count] = IoSlice::new(rest);
+                count += 1;
+            }
+        }
+        count
+    }
+
+    /// The kernel took `count` bytes. Gives the emptied buffer for another use, once all is sent.
+    pub fn advance(&mut self, count: usize) -> Option<Vec<u8>> {
+        self.sent += count;
+        while let Some(first) = self.queue.front() {
+            if self.sent < first.len() {
+                return None;
+            }
+            self.sent -= first.len();
+            self.queued -= first.len();
+            self.queue.pop_front();
+        }
+        if self.sent < self.tail.len() {
+            return None;
+        }
+        self.sent = 0;
+        self.queue.shrink_to(4);
+        let mut tail = std::mem::take(&mut self.tail);
+        tail.clear();
+        Some(tail)
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        *self = Output::default();
+    }
+}

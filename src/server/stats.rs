@@ -1,0 +1,207 @@
+//! What the server counts: commands, errors, traffic, holds of the loop.
+
+use std::collections::BTreeMap;
+
+/// A histogram of durations in nanoseconds: sixteen buckets a doubling, so within 6 % of the truth.
+#[derive(Clone, Debug)]
+pub struct Histogram {
+    counts: Vec<u64>,
+    total: u64,
+    max: u64,
+}
+
+const SUB_BITS: u32 = 4;
+const BUCKETS: usize = 45 << SUB_BITS;
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Histogram { counts: Vec::new(), total: 0, max: 0 }
+    }
+}
+
+impl Histogram {
+    /// Counts one duration.
+    #[inline]
+    pub fn record(&mut self, nanos: u64) {
+        if self.counts.is_empty() {
+            self.counts = vec![0; BUCKETS];
+        }
+        self.counts[Self::bucket(nanos)] += 1;
+        self.total += 1;
+        self.max = self.max.max(nanos);
+    }
+
+    #[inline]
+    fn bucket(nanos: u64) -> usize {
+        let value = nanos | 1 << SUB_BITS;
+        let shift = 63 - SUB_BITS - value.leading_zeros();
+        let index = ((u64::from(shift) << SUB_BITS) + (value >> shift)) as usize - (1 << SUB_BITS);
+        let index = if nanos < 1 << SUB_BITS { 0 } else { index };
+        index.min(BUCKETS - 1)
+    }
+
+    fn upper_bound(bucket: usize) -> u64 {
+        let shift = bucket >> SUB_BITS;
+        let low = (bucket & ((1 << SUB_BITS) - 1)) as u64 + (1 << SUB_BITS);
+        ((low + 1) << shift) - 1
+    }
+
+    /// How many were counted.
+    pub fn count(&self) -> u64 {
+        self.total
+    }
+
+    /// The longest.
+    pub fn max(&self) -> u64 {
+        self.max
+    }
+
+    /// The duration that `share` of all stayed within.
+    pub fn percentile(&self, share: f64) -> u64 {
+        let rank = ((self.total as f64) * share).ceil().max(1.0) as u64;
+        let mut seen = 0;
+        for (bucket, &count) in self.counts.iter().enumerate() {
+            seen += count;
+            if seen >= rank {
+                return Self::upper_bound(bucket).min(self.max);
+            }
+        }
+        self.max
+    }
+
+    /// Cumulative counts at powers of two of a microsecond, as LATENCY HISTOGRAM shows: (µs, count up to it).
+    pub fn cumulative_micros(&self) -> Vec<(u64, u64)> {
+        let mut shown = Vec::new();
+        let (mut seen, mut bound, mut last) = (0, 1u64, 0);
+        for (bucket, &count) in self.counts.iter().enumerate() {
+            while Self::upper_bound(bucket) / 1024 >= bound {
+                if seen > last {
+                    shown.push((bound, seen));
+                    last = seen;
+                }
+                bound *= 2;
+            }
+            seen += count;
+        }
+        if seen > last {
+            shown.push((bound, seen));
+        }
+        shown
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        *self = Histogram::default();
+    }
+}
+
+/// Counts and times of one command.
+#[derive(Clone, Debug, Default)]
+pub struct CommandStats {
+    /// Executions.
+    pub calls: u64,
+    /// Nanoseconds in all.
+    pub nanos: u64,
+    /// Refusals before execution.
+    pub rejected: u64,
+    /// Executions that ended in an error.
+    pub failed: u64,
+    /// Execution times.
+    pub latency: Histogram,
+}
+
+/// What else the server counts.
+#[derive(Clone, Debug, Default)]
+pub struct Stats {
+    /// Commands executed.
+    pub commands: u64,
+    /// Connections accepted.
+    pub connections: u64,
+    /// Connections refused for `maxclients`.
+    pub rejected_connections: u64,
+    /// Bytes received.
+    pub bytes_in: u64,
+    /// Bytes sent.
+    pub bytes_out: u64,
+    /// Error replies.
+    pub error_replies: u64,
+    /// Error replies by code.
+    pub errors: BTreeMap<Vec<u8>, u64>,
+    /// Clients cut for too much output.
+    pub output_limit_disconnections: u64,
+    /// Clients cut for too much input.
+    pub query_limit_disconnections: u64,
+    /// Commands refused for want of authentication.
+    pub access_denied: u64,
+    /// The most memory ever in use.
+    pub peak_memory: usize,
+    /// Commands a second, bytes in and out a second: rings of samples.
+    pub rates: Rates,
+    /// Times that one command or background task kept the loop.
+    pub holds: Histogram,
+    /// Times of whole turns of the loop.
+    pub turns: Histogram,
+    /// What held the loop longest, and for how long, in nanoseconds.
+    pub longest_hold: (u64, String),
+}
+
+impl Stats {
+    /// Notes that something kept the loop for so long.
+    #[inline]
+    pub fn hold(&mut self, nanos: u64, what: impl FnOnce() -> String) {
+        self.holds.record(nanos);
+        if nanos > self.longest_hold.0 {
+            self.longest_hold = (nanos, what());
+        }
+    }
+}
+
+/// Rates from samples every 100 ms.
+#[derive(Clone, Debug, Default)]
+pub struct Rates {
+    samples: [[u64; 3]; 16],
+    next: usize,
+    last: [u64; 3],
+    last_micros: u64,
+}
+
+impl Rates {
+    /// Takes a sample of the three counters at a monotonic time.
+    pub fn sample(&mut self, micros: u64, counters: [u64; 3]) {
+        let elapsed = micros.saturating_sub(self.last_micros).max(1);
+        if self.last_micros != 0 {
+            for (i, &counter) in counters.iter().enumerate() {
+                self.samples[self.next][i] = counter.saturating_sub(self.last[i]) * 1_000_000 / elapsed;
+            }
+            self.next = (self.next + 1) % self.samples.len();
+        }
+        self.last = counters;
+        self.last_micros = micros;
+    }
+
+    /// A second's worth of counter `which`: the mean of the samples.
+    pub fn per_second(&self, which: usize) -> u64 {
+        self.samples.iter().map(|sample| sample[which]).sum::<u64>() / self.samples.len() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_within_seven_percent() {
+        let mut histogram = Histogram::default();
+        for nanos in 1..=100_000u64 {
+            histogram.record(nanos * 10);
+        }
+        for share in [0.01, 0.5, 0.99, 0.999] {
+            let truth = 1_000_000.0 * share;
+            let shown = histogram.percentile(share) as f64;
+            assert!((shown / truth - 1.0).abs() < 0.07, "{share}: {shown} for {truth}");
+        }
+        assert_eq!(histogram.max(), 1_000_000);
+        assert_eq!(histogram.percentile(1.0), 1_000_000);
+        assert_eq!(histogram.cumulative_micros().last().expect("counts").1, 100_000);
+    }
+}

@@ -1,0 +1,353 @@
+//! One turn: all requests of all ready clients are parsed, their keys' cache lines asked for, and then
+//! they are executed in order.
+
+use super::client::{ClientFlags, ClientKey};
+use super::dispatch::{self, Ended};
+use super::registry::CommandId;
+use super::{Server, Timer};
+use crate::base::clock::{Millis, Now};
+use crate::keyspace::{DbIndex, Hint};
+use crate::limits;
+use crate::resp::request::{self, Args, OwnedRequest, Parsed, RequestLimits, Span};
+
+/// What a client has sent and was not executed yet.
+pub struct Inbound<'a> {
+    /// Whose it is.
+    pub client: ClientKey,
+    /// The bytes, from the start of a request on.
+    pub bytes: &'a [u8],
+    /// How many of them arrived since the last turn.
+    pub fresh: usize,
+    /// Set by the turn: how many are done with.
+    pub consumed: usize,
+}
+
+/// A parsed request.
+pub struct Request {
+    /// Index of its client's input.
+    inbound: u32,
+    /// Its words in the turn's spans.
+    first: u32,
+    count: u32,
+    /// Where it ends in the input.
+    end: usize,
+    command: Option<CommandId>,
+    /// The hash of its first key, if that has a fixed place.
+    hash: Option<u64>,
+    db: DbIndex,
+    special: Option<Special>,
+}
+
+/// What is not an ordinary request.
+enum Special {
+    /// An inline request that had to be unquoted.
+    Inline(OwnedRequest),
+    /// A breach of the protocol: its error, then the close.
+    Breach(String),
+}
+
+impl Server {
+    /// Executes what arrived. See the module's essay.
+    pub fn turn(&mut self, now: Now, inbounds: &mut [Inbound<'_>]) {
+        self.set_time(now);
+        let mut requests = std::mem::take(&mut self.requests);
+        let mut spans = std::mem::take(&mut self.spans);
+        for (index, inbound) in inbounds.iter_mut().enumerate() {
+            self.parse(inbound, u32::try_from(index).expect("few clients are ready at once"), &mut requests, &mut spans);
+        }
+        self.state.command_started = self.state.stopwatch.now();
+        let mut at = 0;
+        while at < requests.len() {
+            at = self.execute_inbound(inbounds, &requests, at, &spans);
+        }
+        requests.clear();
+        spans.clear();
+        self.requests = requests;
+        self.spans = spans;
+    }
+
+    fn set_time(&mut self, now: Now) {
+        self.state.now = now;
+        self.keyspace.now = now.unix.to_millis();
+        self.keyspace.heat.set_time(now.unix.0.div_euclid(1_000_000));
+    }
+
+    /// Parses what a client has sent, up to what may run.
+    fn parse(&mut self, inbound: &mut Inbound<'_>, index: u32, requests: &mut Vec<Request>, spans: &mut Vec<Span>) {
+        let state = &mut self.state;
+        let Some(client) = state.clients.get_mut(inbound.client) else { return };
+        client.flags.set(ClientFlags::RUNNABLE, false);
+        client.bytes_in += inbound.fresh as u64;
+        state.stats.bytes_in += inbound.fresh as u64;
+        if inbound.fresh > 0 {
+            client.active_at = state.now.unix;
+        }
+        if client.flags.any(ClientFlags::BLOCKED.or(ClientFlags::PAUSED).or(ClientFlags::CLOSE_AFTER_REPLY).or(ClientFlags::CLOSE_NOW)) {
+            return;
+        }
+        let limits = if client.flags.any(ClientFlags::AUTHENTICATED) {
+            let bulk = i64::try_from(state.config.proto_max_bulk_len).unwrap_or(i64::MAX);
+            RequestLimits { arguments: limits::ARGUMENTS_MAX, bulk, unauthenticated: false }
+        } else {
+            RequestLimits {
+                arguments: limits::ARGUMENTS_MAX_UNAUTHENTICATED,
+                bulk: limits::BULK_MAX_UNAUTHENTICATED,
+                unauthenticated: true,
+            }
+        };
+        let (db, mut at) = (client.db, 0);
+        loop {
+            let first = spans.len();
+            let mut request = Request {
+                inbound: index,
+                first: u32::try_from(first).expect("spans of a turn are few"),
+                count: 0,
+                end: at,
+                command: None,
+                hash: None,
+                db,
+                special: None,
+            };
+            match request::parse(inbound.bytes, at, &mut client.partial, &limits, spans) {
+                Parsed::Request(end) => {
+                    request.count = u32::try_from(spans.len() - first).expect("limited");
+                    request.end = end;
+                    let args = Args::new(inbound.bytes, &spans[first..]);
+                    request.command = state.registry.lookup(args.at(0));
+                    if let Some(id) = request.command {
+                        let key = usize::from(state.registry.get(id).first_key);
+                        if key != 0 && key < args.len() {
+                            let hash = self.keyspace.hasher().hash(args.at(key));
+                            self.keyspace.prefetch_bucket(db, hash);
+                            request.hash = Some(hash);
+                        }
+                    }
+                    at = end;
+                }
+                Parsed::Inline(owned, end) => {
+                    request.end = end;
+                    request.command = state.registry.lookup(owned.args().at(0));
+                    request.special = Some(Special::Inline(owned));
+                    at = end;
+                }
+                Parsed::Nothing(end) => {
+                    at = end;
+                    inbound.consumed = end;
+                    continue;
+                }
+                Parsed::Incomplete => break,
+                Parsed::Error(text) => {
+                    request.end = inbound.bytes.len();
+                    request.special = Some(Special::Breach(text));
+                    requests.push(request);
+                    break;
+                }
+            }
+            requests.push(request);
+            if !limits.unauthenticated {
+                continue;
+            }
+            // the limits may change with the command: execute it first, then parse on
+            break;
+        }
+    }
+
+    /// Executes the requests of one client from `requests[at]` on; gives the index of the next client's.
+    fn execute_inbound(&mut self, inbounds: &mut [Inbound<'_>], requests: &[Request], mut at: usize, spans: &[Span]) -> usize {
+        let index = requests[at].inbound;
+        let inbound = &mut inbounds[index as usize];
+        let key = inbound.client;
+        let mut may_run = self.state.clients.get(key).is_some_and(|client| !client.flags.any(ClientFlags::CLOSE_NOW));
+        while at < requests.len() && requests[at].inbound == index {
+            if let Some(ahead) = requests.get(at + limits::PREFETCH_AHEAD) {
+                if let Some(hash) = ahead.hash {
+                    self.keyspace.prefetch_block(ahead.db, hash);
+                }
+            }
+            let request = &requests[at];
+            at += 1;
+            if may_run {
+                let args = match &request.special {
+                    None => Args::new(inbound.bytes, &spans[request.first as usize..(request.first + request.count) as usize]),
+                    Some(Special::Inline(owned)) => owned.args(),
+                    Some(Special::Breach(text)) => {
+                        self.breach(key, text);
+                        inbound.consumed = request.end;
+                        may_run = false;
+                        continue;
+                    }
+                };
+                let ended = self.run(key, args, request);
+                if ended != Ended::Postponed {
+                    inbound.consumed = request.end;
+                }
+                may_run = ended == Ended::Replied
+                    && self.state.clients.get(key).is_some_and(|client| {
+                        !client.flags.any(ClientFlags::CLOSE_NOW.or(ClientFlags::CLOSE_AFTER_REPLY).or(ClientFlags::BLOCKED))
+                    });
+            }
+        }
+        // a request that was parsed but may not run is parsed again when it may
+        if let Some(client) = self.state.clients.get_mut(key) {
+            if !may_run {
+                client.partial = request::Partial::default();
+            }
+            client.pending_input = inbound.bytes.len() - inbound.consumed;
+            if !client.flags.any(ClientFlags::AUTHENTICATED) || requests[at - 1].special.is_some() {
+                // parsing stopped early: there may be more to do at once
+                if client.pending_input > 0 && may_run && client.partial.is_empty() {
+                    self.state.resume(key);
+                }
+            }
+        }
+        at
+    }
+
+    /// Runs one request and all that follows from it.
+    #[inline]
+    fn run(&mut self, key: ClientKey, args: Args<'_>, request: &Request) -> Ended {
+        self.state.current = Some(key);
+        let hint = match request.hash {
+            Some(hash) => {
+                let at = usize::from(self.state.registry.get(request.command.expect("a key has a command")).first_key);
+                Hint::new(args.at(at), hash)
+            }
+            None => Hint::NONE,
+        };
+        let mut silent = false;
+        let ended = self.as_client(key, |ctx| {
+            let client = ctx.client();
+            client.commands += 1;
+            if client.flags.any(ClientFlags::REPLY_OFF.or(ClientFlags::REPLY_SKIP_NEXT)) {
+                silent = client.flags.any(ClientFlags::REPLY_OFF.or(ClientFlags::REPLY_SKIP));
+                let skip = client.flags.any(ClientFlags::REPLY_SKIP_NEXT);
+                client.flags.set(ClientFlags::REPLY_SKIP, skip);
+                client.flags.set(ClientFlags::REPLY_SKIP_NEXT, false);
+                silent |= skip;
+            }
+            let touches = !client.flags.any(ClientFlags::NO_TOUCH);
+            ctx.db.set_hint(hint);
+            ctx.db.space().touches = touches;
+            let mark = ctx.reply.mark();
+            let ended = dispatch::execute(ctx, args, request.command);
+            if silent && !ctx.client().flags.any(ClientFlags::REPLY_SKIP) || silent && ctx.client().flags.any(ClientFlags::REPLY_OFF) {
+                ctx.reply.cut_back(mark);
+            } else if ctx.client().flags.any(ClientFlags::REPLY_SKIP) {
+                ctx.client().flags.set(ClientFlags::REPLY_SKIP, false);
+                ctx.reply.cut_back(mark);
+            }
+            ended
+        });
+        if ended == Ended::Postponed {
+            self.state.clients[key].flags.set(ClientFlags::PAUSED, true);
+            self.state.pause.waiting.push(key);
+        }
+        self.settle();
+        self.state.current = None;
+        if !self.state.deferred.is_empty() {
+            let deferred = std::mem::take(&mut self.state.deferred);
+            if let Some(client) = self.state.clients.get_mut(key) {
+                client.output.tail.extend_from_slice(&deferred);
+                self.state.note_output(key);
+            }
+        }
+        ended
+    }
+
+    #[cold]
+    fn breach(&mut self, key: ClientKey, text: &str) {
+        self.as_client(key, |ctx| ctx.reply.error(format!("ERR {text}").as_bytes()));
+        log::debug!("Protocol error ({text}) from client {}", self.state.clients[key].peer.address);
+        self.state.close_after_reply(key);
+    }
+
+    /// Does what is due: timers, expiry, the cron. Gives when to call again at the latest.
+    pub fn tick(&mut self, now: Now) -> Millis {
+        self.set_time(now);
+        self.fire_timers();
+        self.expire();
+        let unix = self.keyspace.now;
+        if unix >= self.next_cron || self.next_cron.saturating_sub(unix) > Millis(1000) {
+            self.cron();
+            self.next_cron = unix.saturating_add(Millis(1000 / i64::from(self.state.config.hz.max(1))));
+        }
+        self.settle();
+        self.next_deadline()
+    }
+
+    fn next_deadline(&self) -> Millis {
+        let timer = self.state.timers.next_deadline().map(|tick| Millis(i64::try_from(tick).unwrap_or(i64::MAX)));
+        let expiry = self.keyspace.databases().iter().filter_map(|database| database.next_deadline()).min();
+        [timer, expiry].into_iter().flatten().fold(self.next_cron, Millis::min)
+    }
+
+    fn fire_timers(&mut self) {
+        let tick = u64::try_from(self.keyspace.now.0).unwrap_or(0);
+        if self.state.timers.next_deadline().is_none_or(|deadline| deadline > tick) {
+            return;
+        }
+        let mut due = Vec::new();
+        let mut budget = limits::TIMER_SLICE;
+        self.state.timers.advance(tick, &mut budget, |word, _| {
+            due.push(word);
+            None
+        });
+        for word in due {
+            let timer = if word == 0 { Timer::Pause } else { Timer::Blocked(ClientKey((word - 1) as usize)) };
+            match timer {
+                Timer::Blocked(key) => self.time_out(key),
+                Timer::Pause => {
+                    if self.state.pause.until.is_some_and(|until| until <= self.keyspace.now) {
+                        self.state.unpause();
+                    }
+                }
+            }
+        }
+    }
+
+    fn expire(&mut self) {
+        let started = self.state.stopwatch.now();
+        let expired = self.keyspace.stats.expired;
+        self.keyspace.expire_due(limits::EXPIRY_SLICE);
+        if self.keyspace.stats.expired != expired {
+            let nanos = self.state.stopwatch.now().saturating_sub(started);
+            self.state.stats.hold(nanos, || "expiry".to_string());
+        }
+    }
+
+    /// Housekeeping, `hz` times a second.
+    fn cron(&mut self) {
+        let started = self.state.stopwatch.now();
+        self.keyspace.sweep_filings(limits::EXPIRY_SLICE);
+        let state = &mut self.state;
+        state.stats.peak_memory = state.stats.peak_memory.max(crate::base::memory::used());
+        let counters = [state.stats.commands, state.stats.bytes_in, state.stats.bytes_out];
+        state.stats.rates.sample(state.now.monotonic.0, counters);
+        self.close_idle_clients();
+        let nanos = self.state.stopwatch.now().saturating_sub(started);
+        self.state.stats.hold(nanos, || "cron".to_string());
+    }
+
+    fn close_idle_clients(&mut self) {
+        let state = &mut self.state;
+        let now = state.now.unix;
+        let timeout = i64::from(state.config.timeout) * 1_000_000;
+        let mut idle = Vec::new();
+        let exempt = ClientFlags::BLOCKED.or(ClientFlags::REPLICA).or(ClientFlags::PRIMARY).or(ClientFlags::REPLAY);
+        for (key, client) in state.clients.iter() {
+            let quiet = timeout > 0 && now.saturating_sub(client.active_at).0 > timeout;
+            if quiet && !client.flags.any(exempt) && client.subscriptions.as_ref().is_none_or(|s| s.is_empty()) {
+                idle.push(key);
+            } else if client.over_soft_limit.is_some() {
+                idle.push(key);
+            }
+        }
+        for key in idle {
+            if state.clients[key].over_soft_limit.is_some() {
+                state.note_output(key);
+            } else {
+                state.close_now(key, "idle");
+            }
+        }
+    }
+}

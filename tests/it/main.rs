@@ -1,0 +1,8 @@
+//! Black-box tests: commands in, replies out, in RESP2 and RESP3, without sockets.
+//!
+//! A test is a list of lines: a request as one would type it, and the reply in the one-line form of
+//! `ruddle::resp::reader::Reply`. With `RUDDLE_ORACLE=host:port` in the environment every line also runs
+//! on a real server (which is flushed first!), so expectations are proven rather than believed.
+
+mod harness;
+mod string;
