@@ -29,3 +29,9 @@ const _: () = assert!(BULK_MAX_UNAUTHENTICATED as usize >= READ_CHUNK, "what one
 pub const ERROR_CODES: usize = 128;
 /// Timers of clients that fire in one turn.
 pub const TIMER_SLICE: usize = 10_000;
+/// Connections that one turn accepts on one listener.
+pub const ACCEPT_BUDGET: usize = 256;
+/// Emptied output buffers that are kept for the next replies.
+pub const SPARE_BUFFERS: usize = 1_024;
+/// The largest such buffer, in bytes.
+pub const SPARE_BUFFER_MAX: usize = 32 * 1024;

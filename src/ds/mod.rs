@@ -3,7 +3,7 @@
 //! - [`table`]: the segmented hash table; [`btree`]: the tree with ranks beside a sorted set's table;
 //! - [`packed`], [`intset`]: small collections in one block, byte for byte what dumps hold;
 //!   [`deque`]: lists, as a deque of packed nodes;
-//! - [`wheel`]: deadlines.
+//! - [`wheel`](mod@wheel): deadlines.
 //!
 //! This is where most of the crate's unsafe code is, behind safe interfaces.
 #![allow(unsafe_code)]

@@ -792,6 +792,7 @@ mod tests {
     use crate::base::random::Random;
     use std::collections::HashMap;
 
+    #[allow(clippy::box_collection)]
     struct Text(Box<Vec<u8>>);
 
     // SAFETY: a box of a vector is a stable address, and its bytes do not change.

@@ -439,6 +439,9 @@ impl Drop for Entry {
     }
 }
 
+// SAFETY: a block is the only owner of its memory, and every value type owns what it points to.
+unsafe impl Send for Entry {}
+
 // SAFETY: the block's address is stable until it is freed or a table is told that it moved, allocator
 // addresses have at most 48 bits, and no method changes a key.
 unsafe impl Block for Entry {

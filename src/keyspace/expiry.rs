@@ -33,7 +33,7 @@ pub enum Expiry {
 }
 
 /// How late keys were removed after their deadlines.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct ExpiryStats {
     /// Bucket `i` counts lags below 2^i ms, the last all others.
     lags: [u64; 32],
@@ -41,12 +41,6 @@ pub struct ExpiryStats {
     pub max_ms: u64,
     /// Whether the last cycle left due keys to the next.
     pub behind: bool,
-}
-
-impl Default for ExpiryStats {
-    fn default() -> Self {
-        ExpiryStats { lags: [0; 32], max_ms: 0, behind: false }
-    }
 }
 
 impl ExpiryStats {

@@ -37,7 +37,7 @@ impl HeatPolicy {
     pub fn set_time(&mut self, unix_seconds: i64) {
         let seconds = unix_seconds.unsigned_abs();
         self.clock = (seconds & u64::from(CLOCK)) as u32;
-        self.minutes = (seconds / 60 & 0xffff) as u32;
+        self.minutes = ((seconds / 60) & 0xffff) as u32;
     }
 
     /// The heat of a new key.

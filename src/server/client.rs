@@ -49,10 +49,8 @@ client_flags! {
     CLOSE_NOW = 6;
     /// `CLIENT REPLY OFF`.
     REPLY_OFF = 7;
-    /// `CLIENT REPLY SKIP` was just given: the next reply is skipped.
+    /// `CLIENT REPLY SKIP`: the next reply is skipped.
     REPLY_SKIP_NEXT = 8;
-    /// The reply of the running command is skipped.
-    REPLY_SKIP = 9;
     /// `CLIENT NO-EVICT ON`.
     NO_EVICT = 10;
     /// `CLIENT NO-TOUCH ON`.

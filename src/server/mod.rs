@@ -116,6 +116,8 @@ pub struct State {
     pub stop: Option<Stop>,
     /// Facts of the process for INFO: what only `main` and `net` know.
     pub process: Process,
+    /// Emptied buffers for the next replies.
+    pub spare: Spare,
     timers: Wheel<u64>,
     /// The client whose request runs, and messages for it that follow its reply.
     current: Option<ClientKey>,
@@ -123,6 +125,25 @@ pub struct State {
     pending_writes: Vec<ClientKey>,
     closing: Vec<ClientKey>,
     runnable: Vec<ClientKey>,
+}
+
+/// Emptied output buffers, so that a client without output keeps none and a turn allocates none.
+#[derive(Default)]
+pub struct Spare(Vec<Vec<u8>>);
+
+impl Spare {
+    /// Gives a buffer back.
+    pub fn give(&mut self, buffer: Vec<u8>) {
+        if buffer.capacity() <= limits::SPARE_BUFFER_MAX && self.0.len() < limits::SPARE_BUFFERS {
+            self.0.push(buffer);
+        }
+    }
+
+    /// An empty buffer.
+    #[inline]
+    pub fn take(&mut self) -> Vec<u8> {
+        self.0.pop().unwrap_or_default()
+    }
 }
 
 /// What INFO shows of the process.
@@ -173,6 +194,7 @@ impl Server {
             later: Vec::new(),
             stop: None,
             process: Process::default(),
+            spare: Spare::default(),
             timers: Wheel::new(u64::try_from(now.unix.to_millis().0).unwrap_or(0)),
             current: None,
             deferred: Vec::new(),
@@ -254,6 +276,9 @@ impl Server {
         let client = &mut self.state.clients[key];
         let mut out = std::mem::take(&mut client.output.tail);
         let (protocol, index) = (client.protocol, client.db);
+        if out.capacity() == 0 {
+            out = self.state.spare.take();
+        }
         let mut ctx = Ctx {
             db: self.keyspace.db(index),
             reply: Reply::new(&mut out, protocol),
@@ -265,9 +290,12 @@ impl Server {
             timed_out: false,
         };
         let result = work(&mut ctx);
-        let client = &mut self.state.clients[key];
-        client.output.tail = out;
-        self.state.note_output(key);
+        if out.is_empty() {
+            self.state.spare.give(out);
+        } else {
+            self.state.clients[key].output.tail = out;
+            self.state.note_output(key);
+        }
         result
     }
 
@@ -299,6 +327,23 @@ impl Server {
         if !self.keyspace.effects.ready.is_empty() || !self.state.parked.look_again.is_empty() {
             self.serve_ready();
         }
+    }
+
+    /// SIGTERM or SIGINT arrived.
+    pub fn signalled(&mut self, _interrupt: bool) {
+        self.state.stop = Some(Stop::Orderly);
+    }
+
+    /// Whether an orderly stop is under way.
+    pub fn is_stopping(&self) -> bool {
+        self.state.stop.is_some()
+    }
+
+    /// A client sent more than may wait to be executed.
+    pub fn query_buffer_exceeded(&mut self, key: ClientKey) {
+        self.state.stats.query_limit_disconnections += 1;
+        log::warn!("Closing client that reached max query buffer length: {}", self.state.clients[key].peer.address);
+        self.state.close_now(key, "query buffer limit");
     }
 
     /// Values that take long to free, for the owner to drop on another thread.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// A histogram of durations in nanoseconds: sixteen buckets a doubling, so within 6 % of the truth.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Histogram {
     counts: Vec<u64>,
     total: u64,
@@ -12,12 +12,6 @@ pub struct Histogram {
 
 const SUB_BITS: u32 = 4;
 const BUCKETS: usize = 45 << SUB_BITS;
-
-impl Default for Histogram {
-    fn default() -> Self {
-        Histogram { counts: Vec::new(), total: 0, max: 0 }
-    }
-}
 
 impl Histogram {
     /// Counts one duration.

@@ -66,7 +66,8 @@ impl Server {
         self.spans = spans;
     }
 
-    fn set_time(&mut self, now: Now) {
+    /// Takes the time of a turn.
+    pub fn set_time(&mut self, now: Now) {
         self.state.now = now;
         self.keyspace.now = now.unix.to_millis();
         self.keyspace.heat.set_time(now.unix.0.div_euclid(1_000_000));
@@ -159,10 +160,8 @@ impl Server {
         let key = inbound.client;
         let mut may_run = self.state.clients.get(key).is_some_and(|client| !client.flags.any(ClientFlags::CLOSE_NOW));
         while at < requests.len() && requests[at].inbound == index {
-            if let Some(ahead) = requests.get(at + limits::PREFETCH_AHEAD) {
-                if let Some(hash) = ahead.hash {
-                    self.keyspace.prefetch_block(ahead.db, hash);
-                }
+            if let Some(Request { hash: Some(hash), db, .. }) = requests.get(at + limits::PREFETCH_AHEAD) {
+                self.keyspace.prefetch_block(*db, *hash);
             }
             let request = &requests[at];
             at += 1;
@@ -214,26 +213,18 @@ impl Server {
             }
             None => Hint::NONE,
         };
-        let mut silent = false;
         let ended = self.as_client(key, |ctx| {
             let client = ctx.client();
             client.commands += 1;
-            if client.flags.any(ClientFlags::REPLY_OFF.or(ClientFlags::REPLY_SKIP_NEXT)) {
-                silent = client.flags.any(ClientFlags::REPLY_OFF.or(ClientFlags::REPLY_SKIP));
-                let skip = client.flags.any(ClientFlags::REPLY_SKIP_NEXT);
-                client.flags.set(ClientFlags::REPLY_SKIP, skip);
-                client.flags.set(ClientFlags::REPLY_SKIP_NEXT, false);
-                silent |= skip;
-            }
+            let skips = client.flags.any(ClientFlags::REPLY_SKIP_NEXT);
+            client.flags.set(ClientFlags::REPLY_SKIP_NEXT, false);
             let touches = !client.flags.any(ClientFlags::NO_TOUCH);
             ctx.db.set_hint(hint);
             ctx.db.space().touches = touches;
             let mark = ctx.reply.mark();
             let ended = dispatch::execute(ctx, args, request.command);
-            if silent && !ctx.client().flags.any(ClientFlags::REPLY_SKIP) || silent && ctx.client().flags.any(ClientFlags::REPLY_OFF) {
-                ctx.reply.cut_back(mark);
-            } else if ctx.client().flags.any(ClientFlags::REPLY_SKIP) {
-                ctx.client().flags.set(ClientFlags::REPLY_SKIP, false);
+            // CLIENT REPLY OFF is silent itself, ON answers, SKIP silences itself and the next
+            if skips || ctx.client().flags.any(ClientFlags::REPLY_OFF.or(ClientFlags::REPLY_SKIP_NEXT)) {
                 ctx.reply.cut_back(mark);
             }
             ended
@@ -336,9 +327,8 @@ impl Server {
         let exempt = ClientFlags::BLOCKED.or(ClientFlags::REPLICA).or(ClientFlags::PRIMARY).or(ClientFlags::REPLAY);
         for (key, client) in state.clients.iter() {
             let quiet = timeout > 0 && now.saturating_sub(client.active_at).0 > timeout;
-            if quiet && !client.flags.any(exempt) && client.subscriptions.as_ref().is_none_or(|s| s.is_empty()) {
-                idle.push(key);
-            } else if client.over_soft_limit.is_some() {
+            let silent = quiet && !client.flags.any(exempt) && client.subscriptions.as_ref().is_none_or(|s| s.is_empty());
+            if silent || client.over_soft_limit.is_some() {
                 idle.push(key);
             }
         }

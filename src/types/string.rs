@@ -24,12 +24,10 @@ impl<'a> StringRef<'a> {
     /// Integer if the bytes are one in canonical decimal form, else the bytes.
     #[inline]
     pub fn encode(bytes: &'a [u8]) -> Self {
-        if bytes.len() <= number::MAX_INTEGER_LENGTH {
-            if let Some(value) = number::parse_i64(bytes) {
-                return StringRef::Integer(value);
-            }
+        match number::parse_i64(bytes) {
+            Some(value) => StringRef::Integer(value),
+            None => StringRef::Bytes(bytes),
         }
-        StringRef::Bytes(bytes)
     }
 
     /// The bytes a client sees.
@@ -66,7 +64,8 @@ impl<'a> StringRef<'a> {
     }
 }
 
-/// A string in a buffer of its own.
+/// A string in a buffer of its own: boxed, because a payload is one thin pointer.
+#[allow(clippy::box_collection)]
 pub struct RawString(Box<Vec<u8>>);
 
 impl RawString {

@@ -1,0 +1,67 @@
+//! The program: arguments → configuration → server → reactor.
+
+use std::process::ExitCode;
+
+use ruddle::base::{clock, random};
+use ruddle::config::{self, Config, Disk, Startup};
+use ruddle::net::reactor::Reactor;
+use ruddle::net::{listener, logging, process, stopwatch};
+use ruddle::server::Server;
+
+fn main() -> ExitCode {
+    let arguments: Vec<Vec<u8>> = std::env::args_os().skip(1).map(std::os::unix::ffi::OsStringExt::into_vec).collect();
+    match config::start(&arguments, &Disk) {
+        Ok(Startup::Version) => println!("Ruddle server v={} (redis_version 8.0.6)", env!("CARGO_PKG_VERSION")),
+        Ok(Startup::Help) => print!("{}", config::manual::help()),
+        Ok(Startup::CheckOk) => println!("Configuration OK"),
+        Ok(Startup::Serve(config)) => match serve(*config) {
+            Ok(()) => {}
+            Err(error) => {
+                log::warn!("{error}");
+                return ExitCode::FAILURE;
+            }
+        },
+        Err(error) => {
+            eprintln!("{}", error.trim_end());
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Serves until told to stop. The error is what to tell the operator.
+fn serve(mut config: Config) -> Result<(), String> {
+    if let Err(error) = logging::start(&config) {
+        eprintln!("{error}");
+        return Err(error);
+    }
+    std::env::set_current_dir(&config.dir).map_err(|error| format!("Can't chdir to '{}': {error}", config.dir))?;
+    if config.daemonize {
+        process::daemonize().map_err(|error| format!("Cannot go to the background: {error}"))?;
+    }
+    if config.disable_thp {
+        process::disable_huge_pages();
+    }
+    log::info!("Ruddle version={}, bits=64, pid={}, just started", env!("CARGO_PKG_VERSION"), std::process::id());
+    log::info!("Running mode=standalone, port={}.", config.port);
+    config.maxclients = process::raise_descriptor_limit(config.maxclients);
+    let listeners = listener::open(&config)?;
+    let pid_file = process::write_pid_file(&config);
+    let seed = random::entropy_seed().map_err(|error| format!("No randomness from the system: {error}"))?;
+    let mut server = Server::new(config, ruddle::command::registry(), seed, clock::now(), stopwatch::best());
+    server.state.process.pid = std::process::id();
+    server.state.process.port = server.state.config.port;
+    server.state.process.executable = std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default();
+    let mut reactor = Reactor::new(server, listeners).map_err(|error| format!("Cannot poll the sockets: {error}"))?;
+    log::info!("PID: {} Server initialized", std::process::id());
+    log::info!("Ready to accept connections tcp");
+    let stopped = reactor.run().map_err(|error| format!("The poll failed: {error}"));
+    log::warn!("User requested shutdown...");
+    if let Some(path) = pid_file {
+        log::info!("Removing the pid file.");
+        // it may be gone already
+        let _ = std::fs::remove_file(path);
+    }
+    log::warn!("Ruddle is now ready to exit, bye bye...");
+    stopped.map(|_| ())
+}

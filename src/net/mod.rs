@@ -1,0 +1,13 @@
+//! The world outside: sockets, signals, the real clock, the log, threads for disposal.
+//!
+//! [`reactor::Reactor`] owns every socket and turns the loop; [`listener`] opens the ports; [`process`] is
+//! what a Unix process owes its system (pid file, limits, daemon); [`disposal`] frees what takes long.
+
+pub mod connection;
+pub mod disposal;
+pub mod listener;
+pub mod logging;
+pub mod process;
+pub mod reactor;
+pub mod signals;
+pub mod stopwatch;

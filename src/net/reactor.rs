@@ -1,0 +1,436 @@
+//! The reactor: one thread, one poll, every socket.
+//!
+//! A turn: poll; read every connection that is ready, one after the other, into one arena; let the server
+//! execute all of it; write what it answered, one system call a connection; fire what is due. mio is
+//! edge-triggered, so a connection that may have more to read stays in the list of ready ones until a
+//! read comes back short, and no second read is made just to hear that there is nothing.
+//!
+//! An idle connection keeps no buffer: input lives in the arena during a turn, and only the start of a
+//! request that has not ended, or requests of a client that must wait, are kept with the connection.
+
+use std::io::{self, IoSlice};
+use std::ops::Range;
+use std::time::Duration;
+
+use mio::{Events, Interest, Poll, Token};
+use slab::Slab;
+
+use super::connection::Connection;
+use super::disposal::Disposal;
+use super::listener::Listener;
+use super::signals::{Signal, Signals};
+use crate::base::clock::{self, Millis, Now};
+use crate::limits;
+use crate::server::client::{ClientFlags, ClientKey};
+use crate::server::turn::Inbound;
+use crate::server::{Server, Stop};
+
+/// Tokens of connections are below; those of listeners and signals from here on.
+const LISTENERS: usize = 1 << 31;
+const SIGNALS: usize = usize::MAX - 1;
+const EVENTS: usize = 1024;
+/// Slices of output given to one system call.
+const SLICES: usize = 64;
+
+/// The reactor. See the module's essay.
+pub struct Reactor {
+    poll: Poll,
+    listeners: Vec<Listener>,
+    accepting: Vec<bool>,
+    signals: Signals,
+    connections: Slab<Connection>,
+    next_generation: u32,
+    ready: Vec<usize>,
+    arena: Vec<u8>,
+    disposal: Disposal,
+    /// The server.
+    pub server: Server,
+}
+
+/// A connection's part in a turn.
+struct Part {
+    connection: usize,
+    client: ClientKey,
+    source: Source,
+    fresh: usize,
+    consumed: usize,
+}
+
+/// Where a connection's input is.
+enum Source {
+    Arena(Range<usize>),
+    Own(Vec<u8>),
+}
+
+impl Reactor {
+    /// A reactor that serves on these listeners.
+    pub fn new(server: Server, mut listeners: Vec<Listener>) -> io::Result<Reactor> {
+        let poll = Poll::new()?;
+        for (index, listener) in listeners.iter_mut().enumerate() {
+            poll.registry().register(listener.source(), Token(LISTENERS + index), Interest::READABLE)?;
+        }
+        let mut signals = Signals::catch()?;
+        poll.registry().register(signals.source(), Token(SIGNALS), Interest::READABLE)?;
+        Ok(Reactor {
+            poll,
+            accepting: vec![true; listeners.len()],
+            listeners,
+            signals,
+            connections: Slab::new(),
+            next_generation: 0,
+            ready: Vec::new(),
+            arena: vec![0; limits::TURN_INPUT],
+            disposal: Disposal::start()?,
+            server,
+        })
+    }
+
+    /// The TCP ports that are bound.
+    pub fn ports(&self) -> Vec<u16> {
+        self.listeners.iter().filter_map(Listener::port).collect()
+    }
+
+    /// Serves until the server is told to stop.
+    pub fn run(&mut self) -> io::Result<Stop> {
+        let mut events = Events::with_capacity(EVENTS);
+        let mut next = Millis(0);
+        loop {
+            let timeout = if self.ready.is_empty() && !self.accepting.contains(&true) { wait(next) } else { Duration::ZERO };
+            match self.poll.poll(&mut events, Some(timeout)) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+            let now = clock::now();
+            for event in &events {
+                self.take_event(event);
+            }
+            self.accept(now);
+            self.serve_ready(now);
+            next = self.server.tick(now);
+            self.after();
+            if let Some(stop) = self.server.state.stop.take() {
+                self.flush();
+                return Ok(stop);
+            }
+        }
+    }
+
+    fn take_event(&mut self, event: &mio::event::Event) {
+        let Token(token) = event.token();
+        if token == SIGNALS {
+            self.take_signal();
+            return;
+        }
+        if (LISTENERS..LISTENERS + self.listeners.len()).contains(&token) {
+            self.accepting[token - LISTENERS] = true;
+            return;
+        }
+        let (index, generation) = split_token(token);
+        let Some(connection) = self.connections.get_mut(index).filter(|c| c.generation == generation) else { return };
+        if event.is_writable() && connection.write_blocked {
+            connection.write_blocked = false;
+            self.write(index);
+        }
+        let Some(connection) = self.connections.get_mut(index).filter(|c| c.generation == generation) else { return };
+        if event.is_readable() || event.is_read_closed() || event.is_error() {
+            connection.readable = true;
+            connection.ended |= event.is_read_closed() || event.is_error();
+            self.queue(index);
+        }
+    }
+
+    fn take_signal(&mut self) {
+        match self.signals.take() {
+            None => {}
+            Some(signal) => {
+                if signal == Signal::Interrupt && self.server.is_stopping() {
+                    log::warn!("You insist... exiting now.");
+                    std::process::exit(1);
+                }
+                let name = if signal == Signal::Interrupt { "SIGINT" } else { "SIGTERM" };
+                log::warn!("Received {name} scheduling shutdown...");
+                self.server.signalled(signal == Signal::Interrupt);
+            }
+        }
+    }
+
+    fn queue(&mut self, index: usize) {
+        let connection = &mut self.connections[index];
+        if !connection.queued {
+            connection.queued = true;
+            self.ready.push(index);
+        }
+    }
+
+    /// Accepts what waits, up to a budget.
+    fn accept(&mut self, now: Now) {
+        for at in 0..self.listeners.len() {
+            if !self.accepting[at] {
+                continue;
+            }
+            for _ in 0..limits::ACCEPT_BUDGET {
+                match self.listeners[at].accept(self.server.state.config.tcp_keepalive) {
+                    Ok((stream, peer)) => self.add(now, stream, peer),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        self.accepting[at] = false;
+                        break;
+                    }
+                    Err(error) => {
+                        // out of descriptors, or the peer is gone already: the next connection tries again
+                        log::debug!("Accepting client connection: {error}");
+                        self.accepting[at] = false;
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, now: Now, mut stream: super::connection::Stream, peer: crate::server::client::Peer) {
+        self.server.set_time(now);
+        let entry = self.connections.vacant_entry();
+        let index = entry.key();
+        let client = match self.server.connected(index, peer) {
+            Ok(client) => client,
+            Err(refusal) => {
+                // a courtesy: whether it arrives is not our concern
+                let _ = stream.write(&[IoSlice::new(&refusal)]);
+                return;
+            }
+        };
+        self.next_generation = self.next_generation.wrapping_add(1);
+        let generation = self.next_generation;
+        let connection = entry.insert(Connection {
+            stream,
+            client,
+            generation,
+            input: Vec::new(),
+            readable: false,
+            ended: false,
+            queued: false,
+            write_blocked: false,
+        });
+        if let Err(error) = connection.register(self.poll.registry(), token(index, generation)) {
+            log::warn!("Cannot poll a new connection: {error}");
+            self.close(index);
+        }
+    }
+
+    /// Reads and executes what is ready.
+    fn serve_ready(&mut self, now: Now) {
+        let ready = std::mem::take(&mut self.ready);
+        let mut parts = Vec::with_capacity(ready.len());
+        let mut used = 0;
+        for index in ready {
+            let Some(connection) = self.connections.get_mut(index) else { continue };
+            connection.queued = false;
+            if used + connection.input.len().min(limits::READ_CHUNK) + limits::READ_CHUNK > self.arena.len() {
+                self.execute(now, &mut parts);
+                used = 0;
+            }
+            self.read(index, &mut used, &mut parts);
+        }
+        self.execute(now, &mut parts);
+    }
+
+    /// Reads once from a connection and adds its input to the turn.
+    fn read(&mut self, index: usize, used: &mut usize, parts: &mut Vec<Part>) {
+        let connection = &mut self.connections[index];
+        let kept = connection.input.len();
+        let large = kept > limits::READ_CHUNK;
+        let mut own = std::mem::take(&mut connection.input);
+        let start = *used;
+        let space = if large {
+            // a long request arrives: read straight behind what is there
+            own.resize(kept + kept.clamp(limits::READ_CHUNK, limits::TURN_INPUT), 0);
+            &mut own[kept..]
+        } else {
+            self.arena[start..start + kept].copy_from_slice(&own);
+            &mut self.arena[start + kept..start + kept + limits::READ_CHUNK]
+        };
+        let mut fresh = 0;
+        let mut gone = false;
+        if connection.readable {
+            match connection.stream.read(space) {
+                Ok(0) => gone = true,
+                Ok(count) => {
+                    fresh = count;
+                    // a short read has drained the socket, unless the end is known to follow
+                    connection.readable = count == space.len() || connection.ended;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => connection.readable = false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => gone = true,
+            }
+        }
+        if gone {
+            self.close(index);
+            return;
+        }
+        let client = connection.client;
+        let again = connection.readable;
+        let source = if large {
+            own.truncate(kept + fresh);
+            Source::Own(own)
+        } else {
+            *used += kept + fresh;
+            Source::Arena(start..start + kept + fresh)
+        };
+        parts.push(Part { connection: index, client, source, fresh, consumed: 0 });
+        if again {
+            self.queue(index);
+        }
+    }
+
+    /// Lets the server execute the turn's input, then keeps what it did not consume.
+    fn execute(&mut self, now: Now, parts: &mut Vec<Part>) {
+        if parts.is_empty() {
+            return;
+        }
+        let mut inbounds: Vec<Inbound<'_>> = parts
+            .iter()
+            .map(|part| Inbound { client: part.client, bytes: part.source.bytes(&self.arena), fresh: part.fresh, consumed: 0 })
+            .collect();
+        self.server.turn(now, &mut inbounds);
+        let consumed: Vec<usize> = inbounds.into_iter().map(|inbound| inbound.consumed).collect();
+        for (mut part, consumed) in parts.drain(..).zip(consumed) {
+            part.consumed = consumed;
+            self.keep_rest(part);
+        }
+        self.after();
+    }
+
+    fn keep_rest(&mut self, part: Part) {
+        let Some(connection) = self.connections.get_mut(part.connection) else { return };
+        if connection.client != part.client {
+            return;
+        }
+        connection.input = match part.source {
+            Source::Arena(range) if range.len() == part.consumed => return,
+            Source::Arena(range) => self.arena[range.start + part.consumed..range.end].to_vec(),
+            Source::Own(mut own) => {
+                own.drain(..part.consumed);
+                if own.capacity() > 2 * own.len() + limits::READ_CHUNK {
+                    own.shrink_to_fit();
+                }
+                own
+            }
+        };
+        if connection.input.len() as u64 > self.server.state.config.client_query_buffer_limit {
+            self.server.query_buffer_exceeded(part.client);
+        }
+    }
+
+    /// What a turn or a tick leaves to be done: output, closing, clients that may go on, garbage.
+    fn after(&mut self) {
+        loop {
+            self.flush();
+            for client in self.server.take_closing() {
+                if let Some(index) = self.connection_of(client) {
+                    self.close(index);
+                }
+            }
+            let runnable = self.server.take_runnable();
+            if runnable.is_empty() {
+                break;
+            }
+            for client in runnable {
+                if let Some(index) = self.connection_of(client) {
+                    self.server.state.clients[client].flags.set(ClientFlags::RUNNABLE, false);
+                    self.queue(index);
+                }
+            }
+        }
+        if self.server.has_garbage() {
+            for garbage in self.server.take_garbage() {
+                self.disposal.take(garbage);
+            }
+        }
+    }
+
+    fn connection_of(&self, client: ClientKey) -> Option<usize> {
+        self.server.state.clients.get(client)?.connection
+    }
+
+    /// Writes what clients have been answered.
+    fn flush(&mut self) {
+        for client in self.server.take_pending_writes() {
+            let Some(session) = self.server.state.clients.get_mut(client) else { continue };
+            session.flags.set(ClientFlags::PENDING_WRITE, false);
+            let connection = session.connection.filter(|&index| !self.connections[index].write_blocked);
+            if let Some(index) = connection {
+                self.write(index);
+            }
+        }
+    }
+
+    /// Writes one connection's output until all is sent or the kernel takes no more.
+    fn write(&mut self, index: usize) {
+        let connection = &mut self.connections[index];
+        let Some(client) = self.server.state.clients.get_mut(connection.client) else { return };
+        let mut sent = 0;
+        let mut failed = false;
+        while !client.output.is_empty() {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let count = client.output.slices(&mut slices);
+            match connection.stream.write(&slices[..count]) {
+                Ok(0) => failed = true,
+                Ok(written) => {
+                    sent += written;
+                    if let Some(buffer) = client.output.advance(written) {
+                        self.server.state.spare.give(buffer);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let token = token(index, connection.generation);
+                    failed = connection.watch_writable(self.poll.registry(), token, true).is_err();
+                    if !failed {
+                        break;
+                    }
+                }
+                Err(_) => failed = true,
+            }
+            if failed {
+                break;
+            }
+        }
+        client.bytes_out += sent as u64;
+        self.server.state.stats.bytes_out += sent as u64;
+        let done = client.output.is_empty();
+        if failed || done && client.flags.any(ClientFlags::CLOSE_AFTER_REPLY) {
+            self.close(index);
+        }
+    }
+
+    fn close(&mut self, index: usize) {
+        let Some(mut connection) = self.connections.try_remove(index) else { return };
+        connection.deregister(self.poll.registry());
+        self.server.closed(connection.client);
+    }
+}
+
+impl Source {
+    fn bytes<'a>(&'a self, arena: &'a [u8]) -> &'a [u8] {
+        match self {
+            Source::Arena(range) => &arena[range.clone()],
+            Source::Own(own) => own,
+        }
+    }
+}
+
+fn token(index: usize, generation: u32) -> Token {
+    Token(index | (generation as usize) << 32)
+}
+
+fn split_token(token: usize) -> (usize, u32) {
+    (token & 0xffff_ffff, (token >> 32) as u32)
+}
+
+/// How long to sleep until `deadline`.
+fn wait(deadline: Millis) -> Duration {
+    let now = clock::now().unix;
+    let micros = deadline.0.saturating_mul(1000).saturating_sub(now.0);
+    Duration::from_micros(u64::try_from(micros).unwrap_or(0)).min(Duration::from_secs(1))
+}
