@@ -4,5 +4,6 @@
 //! `ruddle::resp::reader::Reply`. With `RUDDLE_ORACLE=host:port` in the environment every line also runs
 //! on a real server (which is flushed first!), so expectations are proven rather than believed.
 
+#[allow(dead_code)]
 mod harness;
 mod string;
