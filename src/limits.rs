@@ -20,6 +20,8 @@ pub const READ_CHUNK: usize = 16 * 1024;
 pub const TURN_INPUT: usize = 1024 * 1024;
 /// Requests that are prefetched ahead of the one that runs.
 pub const PREFETCH_AHEAD: usize = 8;
+/// Keys of one request whose cache lines are asked for before the first of them is used.
+pub const KEY_BATCH: usize = 16;
 /// The longest key or value, as in Redis.
 pub const STRING_MAX: usize = 512 * 1024 * 1024;
 

@@ -85,6 +85,12 @@ pub fn write_i64(out: &mut Vec<u8>, value: i64) {
     write_u64(out, value.unsigned_abs());
 }
 
+/// The number of bytes that [`write_i64`] appends.
+pub fn length_i64(value: i64) -> usize {
+    let digits = value.unsigned_abs().checked_ilog10().map_or(1, |log| log as usize + 1);
+    digits + usize::from(value < 0)
+}
+
 /// Appends `value` in decimal.
 pub fn write_u64(out: &mut Vec<u8>, mut value: u64) {
     let mut text = [0; MAX_INTEGER_LENGTH];

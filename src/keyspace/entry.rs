@@ -36,6 +36,9 @@ const SHORT_HEADER: usize = 7;
 const LONG_HEADER: usize = 12;
 const SHORT_DEADLINE_END: i64 = 1 << 48;
 
+/// The longest string that OBJECT ENCODING calls `embstr`.
+const EMBSTR_MAX: usize = 44;
+
 /// The longest string kept inside its key's block.
 pub const MAX_EMBEDDED: usize = 4096;
 
@@ -265,6 +268,27 @@ impl<'a> EntryRef<'a> {
         Some(View { value, life: PhantomData })
     }
 
+    /// The value that lives outside the block; none if it is inside.
+    pub fn value(self) -> Option<View<'a, Value>> {
+        let kind = self.kind();
+        if matches!(kind, Kind::Embedded | Kind::Integer) {
+            return None;
+        }
+        // SAFETY: the payload has this kind; the copy is never dropped, and borrows the block.
+        let value = ManuallyDrop::new(unsafe { Value::from_raw(kind, self.payload()) });
+        Some(View { value, life: PhantomData })
+    }
+
+    /// What `OBJECT ENCODING` answers.
+    pub fn encoding(self) -> &'static str {
+        match self.string() {
+            Some(StringRef::Integer(_)) => "int",
+            Some(StringRef::Bytes(bytes)) if self.kind() == Kind::Embedded && bytes.len() <= EMBSTR_MAX => "embstr",
+            Some(StringRef::Bytes(_)) => "raw",
+            None => self.value().expect("only strings live in the block").encoding(),
+        }
+    }
+
     /// Bytes of the block's allocation, without what a payload points to.
     pub fn allocated(self) -> usize {
         self.shape().size()
@@ -296,6 +320,19 @@ impl Entry {
         entry.write(shape.key_at(), key);
         entry.write_payload(shape, &payload);
         entry
+    }
+
+    /// A block for another key with a copy of the value.
+    pub fn copy(source: EntryRef<'_>, key: &[u8], deadline: Option<Millis>, heat: u32) -> Entry {
+        let payload = match (source.string(), source.value()) {
+            (_, Some(value)) => {
+                let (kind, payload) = value.duplicate().into_raw();
+                Payload::Stored(kind, payload)
+            }
+            (Some(text), None) => Payload::string(text),
+            (None, None) => unreachable!("only strings live in the block"),
+        };
+        Entry::new(key, deadline, payload, heat)
     }
 
     /// The block at an address that a table gave, borrowed for changing.

@@ -167,6 +167,7 @@ impl Keyspace {
     /// Sets or clears the deadline of a live key. Gives whether there is such a key.
     pub(super) fn set_entry_deadline(&mut self, db: DbIndex, key: &[u8], hash: u64, deadline: Option<Millis>) -> bool {
         let Some(position) = self.find(db, key, hash) else { return false };
+        self.touch(db, position);
         let database = &mut self.databases[db.at()];
         let raw = database.table.raw(position);
         // SAFETY: the position is fresh and the block only used here.

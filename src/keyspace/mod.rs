@@ -23,6 +23,8 @@ use crate::base::clock::Millis;
 use crate::base::random::Random;
 use crate::ds::table::{KeyHasher, Position, Table};
 use crate::ds::wheel::Wheel;
+use crate::limits;
+use crate::resp::request::Args;
 use crate::types::string::StringRef;
 use crate::types::{Stored, Type};
 
@@ -362,15 +364,48 @@ impl Db<'_> {
     /// The key's block, for reading: counts a hit or miss and the access.
     #[inline]
     pub fn entry(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
+        let position = self.find_to_read(key)?;
+        Some(self.space.touch(self.index, position))
+    }
+
+    /// The key's block, for facts about the key: counts a hit or miss, but no access.
+    pub fn look(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
+        let position = self.find_to_read(key)?;
+        Some(self.space.entry_at(self.index, position))
+    }
+
+    #[inline]
+    fn find_to_read(&mut self, key: &[u8]) -> Option<Position> {
         let hash = self.hash(key);
-        let Some(position) = self.space.find(self.index, key, hash) else {
+        let found = self.space.find(self.index, key, hash);
+        if found.is_some() {
+            self.space.stats.hits += 1;
+        } else {
             self.space.stats.misses += 1;
             self.space.notify(self.index, Event::new(EventClass::Miss, "keymiss"), key);
-            return None;
-        };
-        self.space.stats.hits += 1;
-        let entry = self.space.touch(self.index, position);
-        Some(entry)
+        }
+        found
+    }
+
+    /// Works on many keys of one request in order: those at `first` and every `step` arguments on. Their
+    /// cache lines are asked for a batch at a time, so that the misses overlap. `work` is given the
+    /// argument's index.
+    pub fn for_each_key(&mut self, args: Args<'_>, first: usize, step: usize, mut work: impl FnMut(&mut Self, usize)) {
+        let mut hashes = [0; limits::KEY_BATCH];
+        for batch in (first..args.len()).step_by(step * limits::KEY_BATCH) {
+            let keys = (batch..args.len()).step_by(step).take(limits::KEY_BATCH);
+            for (hash, at) in hashes.iter_mut().zip(keys.clone()) {
+                *hash = self.hash(args.at(at));
+                self.space.prefetch_bucket(self.index, *hash);
+            }
+            for (hash, _) in hashes.iter().zip(keys.clone()) {
+                self.space.prefetch_block(self.index, *hash);
+            }
+            for (hash, at) in hashes.iter().zip(keys) {
+                self.hint = Hint::new(args.at(at), *hash);
+                work(self, at);
+            }
+        }
     }
 
     /// The type of a key.
@@ -434,16 +469,34 @@ impl Db<'_> {
         None
     }
 
-    /// Visits the live keys of one step of a scan; gives the next cursor, 0 at the end.
+    /// Visits the live keys of one step of a scan; gives the next cursor, 0 at the end. Keys met whose
+    /// deadline has passed are dealt with as [`Expiry`] says.
     pub fn scan(&mut self, cursor: u64, mut visit: impl FnMut(EntryRef<'_>)) -> u64 {
-        let now = self.space.now;
-        self.database().table.scan(cursor, |raw| {
+        let (now, ignored) = (self.space.now, self.space.expiry == Expiry::Ignore);
+        let mut passed: Vec<Box<[u8]>> = Vec::new();
+        let next = self.database().table.scan(cursor, |raw| {
             // SAFETY: the scan borrows the table.
             #[allow(unsafe_code)]
             let entry = unsafe { EntryRef::new(raw) };
-            if entry.deadline().is_none_or(|deadline| deadline > now) {
+            if ignored || entry.deadline().is_none_or(|deadline| deadline > now) {
+                visit(entry);
+            } else {
+                passed.push(entry.key().into());
+            }
+        });
+        for key in passed {
+            self.peek(&key);
+        }
+        next
+    }
+
+    /// Visits all live keys.
+    pub fn for_all(&self, mut visit: impl FnMut(EntryRef<'_>)) {
+        let (now, ignored) = (self.space.now, self.space.expiry == Expiry::Ignore);
+        for entry in self.database().entries() {
+            if ignored || entry.deadline().is_none_or(|deadline| deadline > now) {
                 visit(entry);
             }
-        })
+        }
     }
 }

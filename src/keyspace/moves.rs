@@ -29,6 +29,19 @@ impl Db<'_> {
         true
     }
 
+    /// Copies a live key, deadline included, to a key of any database, over whatever that is.
+    pub fn copy(&mut self, from: &[u8], target: DbIndex, to: &[u8]) -> bool {
+        let heat = self.space.heat.fresh();
+        let Some(source) = self.peek(from) else { return false };
+        let copy = Entry::copy(source, to, source.deadline(), heat);
+        let mut db = self.space.db(target);
+        if let Some(old) = db.detach(to) {
+            db.space.dispose(old);
+        }
+        db.adopt(copy, Event::generic("copy_to"));
+        true
+    }
+
     /// Adds a key that is not there, with the event that made it.
     pub fn adopt(&mut self, entry: Entry, event: Event) {
         let key = entry.get().key().to_vec();
@@ -40,11 +53,11 @@ impl Db<'_> {
 impl Keyspace {
     /// Swaps the data of two databases. Who waits for a key of theirs is served, who watches one is doomed.
     pub fn swap(&mut self, a: DbIndex, b: DbIndex) {
+        self.dirty += 1;
         if a == b {
             return;
         }
         self.databases.swap(a.at(), b.at());
-        self.dirty += 1;
         for db in [a, b] {
             let other = if db == a { b } else { a };
             self.doom_watchers(db, other);
@@ -78,6 +91,9 @@ impl Keyspace {
         self.effects.ready.extend(awaited.into_iter().map(|key| (db, key)));
         if keys > 0 {
             self.effects.garbage.push(Garbage::Keys(old.table));
+        }
+        if self.hooks & super::TRACKED != 0 {
+            self.effects.invalidated.push(None);
         }
         self.dirty += keys;
         keys

@@ -11,6 +11,17 @@ use crate::ds::table::Position;
 use crate::types::string::{RawString, StringRef};
 use crate::types::{Kind, Stored};
 
+/// Why a key's value cannot be added to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IncrementError {
+    /// It is no string.
+    WrongType,
+    /// The string is not an integer.
+    NotAnInteger,
+    /// The sum leaves the range.
+    Overflow,
+}
+
 /// What becomes of a key's deadline when its value is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ttl {
@@ -184,13 +195,41 @@ impl Db<'_> {
         self.store(key, Payload::Stored(kind, payload), ttl, events);
     }
 
+    /// Adds to the integer that a key holds, 0 without the key; in place where the key's block holds an
+    /// integer as such. Gives the sum.
+    #[inline]
+    pub fn increment(&mut self, key: &[u8], delta: i64, event: Event) -> Result<i64, IncrementError> {
+        let hash = self.hash(key);
+        let position = self.space.find(self.index, key, hash);
+        let old = match position {
+            None => 0,
+            Some(position) => {
+                let text = self.space.touch(self.index, position).string().ok_or(IncrementError::WrongType)?;
+                text.as_i64().ok_or(IncrementError::NotAnInteger)?
+            }
+        };
+        let sum = old.checked_add(delta).ok_or(IncrementError::Overflow)?;
+        self.store_at(key, hash, position, Payload::Integer(sum), Ttl::Keep, &[event]);
+        Ok(sum)
+    }
+
     #[inline]
     pub(super) fn store(&mut self, key: &[u8], payload: Payload, ttl: Ttl, events: &[Event]) {
-        let (db, hash) = (self.index, self.hash(key));
+        let hash = self.hash(key);
+        let position = self.space.find(self.index, key, hash);
+        if let Some(position) = position {
+            self.space.touch(self.index, position);
+        }
+        self.store_at(key, hash, position, payload, ttl, events);
+    }
+
+    #[inline]
+    fn store_at(&mut self, key: &[u8], hash: u64, position: Option<Position>, payload: Payload, ttl: Ttl, events: &[Event]) {
+        let db = self.index;
         let space = &mut *self.space;
-        match space.find(db, key, hash) {
+        match position {
             Some(position) => {
-                let old = space.touch(db, position);
+                let old = space.entry_at(db, position);
                 let (old_deadline, heat) = (old.deadline(), old.heat());
                 let deadline = match ttl {
                     Ttl::Clear => None,
@@ -259,9 +298,11 @@ impl Db<'_> {
         Some(self.space.take_entry(self.index, hash, position))
     }
 
-    /// Puts a block in, with no event: the second half of a move. The key is not there.
+    /// Puts a block in, with no event but that of a new key: the second half of a move. The key is not there.
     pub(super) fn attach(&mut self, entry: Entry) {
-        let hash = self.space.hasher.hash(entry.get().key());
+        let key = entry.get().key();
+        let hash = self.space.hasher.hash(key);
+        self.space.notify(self.index, Event::new(EventClass::New, "new"), key);
         self.space.add_entry(self.index, hash, entry);
     }
 }

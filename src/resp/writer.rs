@@ -129,9 +129,9 @@ impl<'a> Reply<'a> {
 
     /// An integer as a bulk string.
     pub fn bulk_integer(&mut self, value: i64) {
-        let mut digits = Vec::with_capacity(20);
-        number::write_i64(&mut digits, value);
-        self.bulk(&digits);
+        write_header(self.out, b'$', number::length_i64(value) as i64);
+        number::write_i64(self.out, value);
+        self.out.extend_from_slice(b"\r\n");
     }
 
     /// A stored string as a bulk string.

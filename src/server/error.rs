@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::keyspace::WrongType;
+use crate::keyspace::write::IncrementError;
 
 /// An error reply: its code and text, without the leading dash.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,5 +90,15 @@ impl Error {
 impl From<WrongType> for Error {
     fn from(_: WrongType) -> Error {
         Error::WRONG_TYPE
+    }
+}
+
+impl From<IncrementError> for Error {
+    fn from(error: IncrementError) -> Error {
+        match error {
+            IncrementError::WrongType => Error::WRONG_TYPE,
+            IncrementError::NotAnInteger => Error::NOT_AN_INTEGER,
+            IncrementError::Overflow => Error::OVERFLOW,
+        }
     }
 }

@@ -165,6 +165,20 @@ impl Value {
         }
     }
 
+    /// A copy that shares nothing with this value.
+    pub fn duplicate(&self) -> Value {
+        match self {
+            Value::String(v) => Value::String(v.duplicate()),
+        }
+    }
+
+    /// What `OBJECT ENCODING` answers.
+    pub fn encoding(&self) -> &'static str {
+        match self {
+            Value::String(_) => "raw",
+        }
+    }
+
     /// Elements, or bytes of a string: how much there is to free.
     pub fn weight(&self) -> usize {
         match self {

@@ -46,13 +46,21 @@ impl<'a> StringRef<'a> {
     pub fn len(self) -> usize {
         match self {
             StringRef::Bytes(bytes) => bytes.len(),
-            StringRef::Integer(_) => self.text().len(),
+            StringRef::Integer(value) => number::length_i64(value),
         }
     }
 
     /// Whether the text is empty.
     pub fn is_empty(self) -> bool {
         self.len() == 0
+    }
+
+    /// Whether the text is `other`.
+    pub fn is(self, other: &[u8]) -> bool {
+        match self {
+            StringRef::Bytes(bytes) => bytes == other,
+            StringRef::Integer(value) => number::parse_i64(other) == Some(value),
+        }
     }
 
     /// The value as a 64-bit integer, if it is one.
@@ -72,6 +80,11 @@ impl RawString {
     /// A copy of `bytes`.
     pub fn new(bytes: Vec<u8>) -> Self {
         RawString(Box::new(bytes))
+    }
+
+    /// A copy that shares nothing with this value.
+    pub fn duplicate(&self) -> Self {
+        RawString(self.0.clone())
     }
 }
 
