@@ -4,13 +4,14 @@
 //! command, add a row and its handler to the family's file; lookup, arity, COMMAND, access control,
 //! propagation and the tests' workload follow from the row.
 
+pub mod keys;
 pub mod string;
 
 use crate::server::registry::Registry;
 use crate::server::row::Command;
 
 /// Every family's rows.
-pub const FAMILIES: &[&[Command]] = &[string::COMMANDS];
+pub const FAMILIES: &[&[Command]] = &[keys::COMMANDS, string::COMMANDS];
 
 /// The registry of all commands.
 pub fn registry() -> Registry {

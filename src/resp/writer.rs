@@ -261,6 +261,16 @@ impl<'a> Reply<'a> {
         self.wrap(mark, |reply| reply.set(len));
     }
 
+    /// Puts what a scan's reply begins with before its `len` elements: the pair's header, the next cursor and
+    /// the elements' header.
+    pub fn wrap_scan(&mut self, mark: Mark, cursor: u64, len: usize) {
+        self.wrap(mark, |reply| {
+            reply.array(2);
+            reply.text(&cursor.to_string());
+            reply.array(len);
+        });
+    }
+
     fn wrap(&mut self, mark: Mark, write: impl FnOnce(&mut Self)) {
         let end = self.out.len();
         write(self);
