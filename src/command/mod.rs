@@ -4,6 +4,8 @@
 //! command, add a row and its handler to the family's file; lookup, arity, COMMAND, access control,
 //! propagation and the tests' workload follow from the row.
 
+pub mod client;
+pub mod connection;
 pub mod keys;
 pub mod string;
 
@@ -11,7 +13,7 @@ use crate::server::registry::Registry;
 use crate::server::row::Command;
 
 /// Every family's rows.
-pub const FAMILIES: &[&[Command]] = &[keys::COMMANDS, string::COMMANDS];
+pub const FAMILIES: &[&[Command]] = &[client::COMMANDS, connection::COMMANDS, keys::COMMANDS, string::COMMANDS];
 
 /// The registry of all commands.
 pub fn registry() -> Registry {

@@ -87,6 +87,7 @@ impl Keyspace {
     #[cold]
     pub(super) fn find_expired(&mut self, db: DbIndex, hash: u64, position: Position) -> Option<Position> {
         match self.expiry {
+            Expiry::Remove if self.standstill => None,
             Expiry::Remove => {
                 self.expire(db, hash, position);
                 None

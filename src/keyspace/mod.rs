@@ -134,6 +134,11 @@ pub struct Keyspace {
     pub expiry_stats: ExpiryStats,
     /// How accesses are remembered.
     pub heat: HeatPolicy,
+    /// Whether nothing is removed on its own account, by deadline or for memory: clients are paused.
+    pub standstill: bool,
+    /// Whether keys are removed when their deadline passes, or only when somebody meets them then
+    /// (`DEBUG SET-ACTIVE-EXPIRE`).
+    pub active_expiry: bool,
     /// Whether the running command's accesses count (`CLIENT NO-TOUCH` clears it).
     pub touches: bool,
     /// Event classes that subscribers may want: a bit set of [`EventClass`].
@@ -157,6 +162,8 @@ impl Keyspace {
             stats: KeyStats::default(),
             expiry_stats: ExpiryStats::default(),
             heat: HeatPolicy::default(),
+            standstill: false,
+            active_expiry: true,
             touches: true,
             event_mask: 0,
             hooks: 0,
@@ -166,6 +173,11 @@ impl Keyspace {
     /// The hash of keys, also for the tables of collections.
     pub fn hasher(&self) -> KeyHasher {
         self.hasher
+    }
+
+    /// Whether keys whose deadline passes are to be looked for.
+    pub fn expires_actively(&self) -> bool {
+        self.active_expiry && !self.standstill
     }
 
     /// The databases.
@@ -462,7 +474,7 @@ impl Db<'_> {
             let entry = unsafe { EntryRef::new(raw) };
             let key = entry.key().to_vec();
             // a replica may hold nothing but expired keys: give up as Redis does
-            if tries == 100 && self.space.expiry != Expiry::Remove || self.exists(&key) {
+            if tries == 100 && (self.space.expiry != Expiry::Remove || self.space.standstill) || self.exists(&key) {
                 return Some(key);
             }
         }

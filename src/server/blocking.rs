@@ -104,6 +104,7 @@ impl State {
         let client = self.clients.get_mut(key)?;
         let blocked = client.blocked.take()?;
         client.flags.set(ClientFlags::BLOCKED, false);
+        client.replied();
         self.parked.clients -= 1;
         for name in &blocked.keys {
             space.stop_awaiting(blocked.db, name);

@@ -180,6 +180,16 @@ impl Client {
         }
     }
 
+    /// A command of its has been replied to: `CLIENT REPLY SKIP` moves on from that command to the next one.
+    #[inline]
+    pub fn replied(&mut self) {
+        if self.flags.any(ClientFlags::REPLY_SKIP.or(ClientFlags::REPLY_SKIP_NEXT)) {
+            let next = self.flags.any(ClientFlags::REPLY_SKIP_NEXT);
+            self.flags.set(ClientFlags::REPLY_SKIP, next);
+            self.flags.set(ClientFlags::REPLY_SKIP_NEXT, false);
+        }
+    }
+
     /// Memory it takes, in bytes: the session, its buffers, and what it has queued.
     pub fn memory(&self) -> usize {
         size_of::<Client>()

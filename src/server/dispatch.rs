@@ -1,6 +1,6 @@
 //! From a parsed request to its reply: may this client run this command now, and running it.
 
-use super::client::ClientFlags;
+use super::client::{ClientFlags, ClientKey};
 use super::context::{Block, Ctx, DONE, Flow, OnTimeout, Outcome, Propagation};
 use super::error::Error;
 use super::registry::CommandId;
@@ -10,14 +10,8 @@ use crate::keyspace::Keyspace;
 use crate::resp::request::Args;
 
 /// Facts about a client that make a command take the careful path.
-const ATTENTION: ClientFlags = ClientFlags::MULTI
-    .or(ClientFlags::REPLY_OFF)
-    .or(ClientFlags::REPLY_SKIP_NEXT)
-    .or(ClientFlags::SUBSCRIBED)
-    .or(ClientFlags::NO_TOUCH)
-    .or(ClientFlags::PRIMARY)
-    .or(ClientFlags::TRACKING)
-    .or(ClientFlags::REPLAY);
+const ATTENTION: ClientFlags =
+    ClientFlags::MULTI.or(ClientFlags::SUBSCRIBED).or(ClientFlags::PRIMARY).or(ClientFlags::TRACKING).or(ClientFlags::REPLAY);
 
 /// How a top-level command ended, for the loop over a client's requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,16 +70,35 @@ fn unknown_command(args: Args<'_>) -> Error {
     Error::bytes(error)
 }
 
+/// Refuses what is no command. A browser that was tricked into talking to this port sends `POST` or `Host:`,
+/// and then perhaps commands that its user never meant: it is cut off.
+#[cold]
+fn refuse_unknown(ctx: &mut Ctx<'_>, args: Args<'_>, error: &Error) {
+    if args.is(0, "post") || args.is(0, "host:") {
+        let from = ctx.state.clients[ctx.client].peer.address.clone();
+        log::warn!(
+            "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Ruddle, likely to make a browser attack this server. Connection from {from} aborted."
+        );
+        let key = ctx.client;
+        ctx.state.close_now(key, "POST or Host:");
+        return;
+    }
+    reject(ctx, error, None);
+}
+
 /// Runs one request of `ctx.client`. `known` is its command, if the parser has looked it up already.
 #[inline]
 pub fn execute(ctx: &mut Ctx<'_>, args: Args<'_>, known: Option<CommandId>) -> Ended {
-    let checked = resolve(ctx, args, known).and_then(|id| {
-        ctx.command = id;
-        let command = ctx.state.registry.get(id);
-        if command.row.takes(args.len()) { Ok(()) } else { Err(Error::arity(&command.full_name)) }
-    });
-    if let Err(error) = checked {
-        reject(ctx, &error, None);
+    ctx.command = match resolve(ctx, args, known) {
+        Ok(id) => id,
+        Err(error) => {
+            refuse_unknown(ctx, args, &error);
+            return Ended::Replied;
+        }
+    };
+    if !ctx.row().takes(args.len()) {
+        let error = Error::arity(&ctx.state.registry.get(ctx.command).full_name);
+        reject(ctx, &error, Some(ctx.command));
         return Ended::Replied;
     }
     let flags = ctx.row().flags;
@@ -133,6 +146,13 @@ fn careful(ctx: &mut Ctx<'_>, args: Args<'_>, flags: Flags, client: ClientFlags)
             ctx.state.registry.get(ctx.command).full_name
         )));
     }
+    if ctx.state.gates.paused
+        && !replayed
+        && !client.any(ClientFlags::REPLICA)
+        && ctx.state.pause.holds(may_write(ctx.state, ctx.client, ctx.command))
+    {
+        return Ok(Verdict::Postpone);
+    }
     if client.any(ClientFlags::MULTI) && !matches!(ctx.row().name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset") {
         let (id, request) = (ctx.command, args.to_owned());
         let transaction = ctx.client().transaction.get_or_insert_default();
@@ -140,10 +160,14 @@ fn careful(ctx: &mut Ctx<'_>, args: Args<'_>, flags: Flags, client: ClientFlags)
         ctx.reply.simple("QUEUED");
         return Ok(Verdict::Queued);
     }
-    if !replayed && ctx.state.pause.holds(flags, ctx.row().name) {
-        return Ok(Verdict::Postpone);
-    }
     Ok(Verdict::Run)
+}
+
+/// Whether the command, or for EXEC what was queued, may write or replicate.
+fn may_write(state: &State, client: ClientKey, command: CommandId) -> bool {
+    let writes = |id: CommandId| state.registry.get(id).row.flags.any(Flags::WRITE.or(Flags::MAY_REPLICATE));
+    let queued = state.clients[client].transaction.as_ref().filter(|_| state.registry.get(command).row.name == "exec");
+    writes(command) || queued.is_some_and(|queued| queued.queue.iter().any(|(id, _)| writes(*id)))
 }
 
 fn allowed_when_subscribed(name: &str) -> bool {
@@ -252,6 +276,18 @@ fn reply_timeout(ctx: &mut Ctx<'_>, block: &Block, args: Args<'_>) -> Flow {
     let command = ctx.command;
     ctx.state.registry.get_mut(command).stats.calls += 1;
     Flow::Done
+}
+
+/// The error of a subcommand that has too many words or words that it does not know.
+#[cold]
+pub fn wrong_subcommand(ctx: &Ctx<'_>, args: Args<'_>) -> Error {
+    let container = ctx.state.registry.get(ctx.command).parent.unwrap_or(ctx.command);
+    let container = ctx.state.registry.get(container).row.name.to_ascii_uppercase();
+    let mut error = b"ERR unknown subcommand or wrong number of arguments for '".to_vec();
+    let name = args.get(1).unwrap_or_default();
+    error.extend_from_slice(&name[..name.len().min(128)]);
+    error.extend_from_slice(format!("'. Try {container} HELP.").as_bytes());
+    Error::bytes(error)
 }
 
 /// `SUBCOMMAND HELP` of a container: its lines, as Redis shows them.

@@ -54,8 +54,7 @@ pub struct Pause {
 
 impl Pause {
     /// Whether a command has to wait.
-    pub fn holds(&self, flags: Flags, name: &str) -> bool {
-        self.until.is_some()
-            && (!self.writes_only && name != "client" || flags.any(Flags::WRITE.or(Flags::MAY_REPLICATE)) || name == "exec")
+    pub fn holds(&self, may_write: bool) -> bool {
+        self.until.is_some() && (!self.writes_only || may_write)
     }
 }

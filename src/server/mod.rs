@@ -6,6 +6,9 @@
 //! same seed, the same calls and the same times it does the same, so the reactor, a replay, a fuzzer
 //! and a simulated network drive one and the same entry.
 
+/// The version of Redis whose commands and replies this server has; clients choose their ways by it.
+pub const REDIS_VERSION: &str = "8.0.6";
+
 pub mod blocking;
 pub mod client;
 pub mod context;
@@ -19,6 +22,7 @@ pub mod registry;
 pub mod row;
 pub mod slowlog;
 pub mod stats;
+pub mod syntax;
 pub mod tracking;
 pub mod transaction;
 pub mod turn;
@@ -275,6 +279,7 @@ impl Server {
     pub(crate) fn as_client<R>(&mut self, key: ClientKey, work: impl FnOnce(&mut Ctx<'_>) -> R) -> R {
         let client = &mut self.state.clients[key];
         let mut out = std::mem::take(&mut client.output.tail);
+        let before = out.len();
         let (protocol, index) = (client.protocol, client.db);
         if out.capacity() == 0 {
             out = self.state.spare.take();
@@ -290,6 +295,9 @@ impl Server {
             timed_out: false,
         };
         let result = work(&mut ctx);
+        if self.state.clients[key].flags.any(ClientFlags::REPLY_OFF.or(ClientFlags::REPLY_SKIP)) {
+            out.truncate(before);
+        }
         if out.is_empty() {
             self.state.spare.give(out);
         } else {
@@ -490,9 +498,23 @@ impl State {
         }
     }
 
+    /// Holds clients back until then: all their commands, or those that may write. A pause that stands is only
+    /// made longer or stricter. Meanwhile no key is removed on its own account, so that the data stands still.
+    pub fn pause_clients(&mut self, space: &mut Keyspace, until: Millis, writes_only: bool) {
+        let pause = &mut self.pause;
+        pause.writes_only = writes_only && (pause.until.is_none() || pause.writes_only);
+        let until = pause.until.map_or(until, |earlier| earlier.max(until));
+        pause.until = Some(until);
+        self.gates.paused = true;
+        self.gates.update();
+        space.standstill = true;
+        self.arm(until, Timer::Pause);
+    }
+
     /// Ends CLIENT PAUSE.
-    pub fn unpause(&mut self) {
+    pub fn unpause(&mut self, space: &mut Keyspace) {
         self.pause.until = None;
+        space.standstill = false;
         self.gates.paused = false;
         self.gates.update();
         for key in std::mem::take(&mut self.pause.waiting) {

@@ -15,11 +15,11 @@ pub type Handler = fn(&mut Ctx<'_>, Args<'_>) -> Outcome;
 pub struct Flags(pub u32);
 
 macro_rules! flags {
-    ($($(#[$doc:meta])* $name:ident = $bit:literal, $shown:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident = $bit:literal $(, $shown:literal)?;)*) => {
         impl Flags {
             $($(#[$doc])* pub const $name: Flags = Flags(1 << $bit);)*
-            /// The flags that COMMAND INFO shows, with their words.
-            pub const SHOWN: &'static [(Flags, &'static str)] = &[$((Flags::$name, $shown)),*];
+            /// The flags that COMMAND INFO shows, with their words, in its order.
+            pub const SHOWN: &'static [(Flags, &'static str)] = &[$($((Flags::$name, $shown),)?)*];
         }
     };
 }
@@ -47,24 +47,26 @@ flags! {
     SKIP_MONITOR = 9, "skip_monitor";
     /// Not in the slow log.
     SKIP_SLOWLOG = 10, "skip_slowlog";
+    /// A replica's command to its primary.
+    ASKING = 19, "asking";
     /// Constant or logarithmic time.
     FAST = 11, "fast";
     /// Before authentication, too.
     NO_AUTH = 12, "no_auth";
-    /// Its keys are not at fixed places.
-    MOVABLE_KEYS = 13, "movablekeys";
-    /// Not within MULTI.
-    NO_MULTI = 14, "no_multi";
-    /// While a script runs too long, too.
-    ALLOW_BUSY = 15, "allow_busy";
     /// May replicate although it is no write (PUBLISH, scripts).
-    MAY_REPLICATE = 16, "may_replicate";
-    /// Not while a child process saves.
-    NO_ASYNC_LOADING = 17, "no_async_loading";
+    MAY_REPLICATE = 16;
     /// Wants to know of a missing key (COMMAND shows it for keyless too).
     NO_MANDATORY_KEYS = 18, "no_mandatory_keys";
-    /// A replica's command to its primary.
-    ASKING = 19, "asking";
+    /// Not while a replica loads a data set beside the one it serves.
+    NO_ASYNC_LOADING = 17, "no_async_loading";
+    /// Not within MULTI.
+    NO_MULTI = 14, "no_multi";
+    /// Its keys are not at fixed places.
+    MOVABLE_KEYS = 13, "movablekeys";
+    /// While a script runs too long, too.
+    ALLOW_BUSY = 15, "allow_busy";
+    /// For servers and tests, not for applications: COMMAND DOCS says so.
+    SYSTEM = 20;
 }
 
 impl Flags {

@@ -216,22 +216,18 @@ impl Server {
         let ended = self.as_client(key, |ctx| {
             let client = ctx.client();
             client.commands += 1;
-            let skips = client.flags.any(ClientFlags::REPLY_SKIP_NEXT);
-            client.flags.set(ClientFlags::REPLY_SKIP_NEXT, false);
             let touches = !client.flags.any(ClientFlags::NO_TOUCH);
             ctx.db.set_hint(hint);
             ctx.db.space().touches = touches;
-            let mark = ctx.reply.mark();
-            let ended = dispatch::execute(ctx, args, request.command);
-            // CLIENT REPLY OFF is silent itself, ON answers, SKIP silences itself and the next
-            if skips || ctx.client().flags.any(ClientFlags::REPLY_OFF.or(ClientFlags::REPLY_SKIP_NEXT)) {
-                ctx.reply.cut_back(mark);
-            }
-            ended
+            dispatch::execute(ctx, args, request.command)
         });
-        if ended == Ended::Postponed {
-            self.state.clients[key].flags.set(ClientFlags::PAUSED, true);
-            self.state.pause.waiting.push(key);
+        match ended {
+            Ended::Replied => self.state.clients[key].replied(),
+            Ended::Blocked => {}
+            Ended::Postponed => {
+                self.state.clients[key].flags.set(ClientFlags::PAUSED, true);
+                self.state.pause.waiting.push(key);
+            }
         }
         self.settle();
         self.state.current = None;
@@ -269,6 +265,7 @@ impl Server {
     fn next_deadline(&self) -> Millis {
         let timer = self.state.timers.next_deadline().map(|tick| Millis(i64::try_from(tick).unwrap_or(i64::MAX)));
         let expiry = self.keyspace.databases().iter().filter_map(|database| database.next_deadline()).min();
+        let expiry = expiry.filter(|_| self.keyspace.expires_actively());
         [timer, expiry].into_iter().flatten().fold(self.next_cron, Millis::min)
     }
 
@@ -289,7 +286,7 @@ impl Server {
                 Timer::Blocked(key) => self.time_out(key),
                 Timer::Pause => {
                     if self.state.pause.until.is_some_and(|until| until <= self.keyspace.now) {
-                        self.state.unpause();
+                        self.state.unpause(&mut self.keyspace);
                     }
                 }
             }
@@ -297,6 +294,9 @@ impl Server {
     }
 
     fn expire(&mut self) {
+        if !self.keyspace.expires_actively() {
+            return;
+        }
         let started = self.state.stopwatch.now();
         let expired = self.keyspace.stats.expired;
         self.keyspace.expire_due(limits::EXPIRY_SLICE);

@@ -5,5 +5,7 @@
 //! on a real server (which is flushed first!), so expectations are proven rather than believed.
 
 #[allow(dead_code)]
+mod client;
+mod connection;
 mod harness;
 mod string;
