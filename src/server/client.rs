@@ -51,6 +51,8 @@ client_flags! {
     REPLY_OFF = 7;
     /// `CLIENT REPLY SKIP`: the next reply is skipped.
     REPLY_SKIP_NEXT = 8;
+    /// The reply of the running command is skipped.
+    REPLY_SKIP = 9;
     /// `CLIENT NO-EVICT ON`.
     NO_EVICT = 10;
     /// `CLIENT NO-TOUCH ON`.
