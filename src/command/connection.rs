@@ -233,7 +233,7 @@ fn quit(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
 
 fn select(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     let index = integer(args.at(1))?;
-    let index = i32::try_from(index).map_err(|_| Error::NOT_AN_INTEGER)?;
+    let index = i32::try_from(index).map_err(|_| Error::BEYOND_INT)?;
     let index = u32::try_from(index).ok().filter(|&index| index < ctx.state.config.databases).ok_or(Error::DB_OUT_OF_RANGE)?;
     ctx.db.select(DbIndex(index));
     ctx.client().db = DbIndex(index);

@@ -14,6 +14,8 @@ impl Error {
     pub const SYNTAX: Error = Error::fixed("ERR syntax error");
     /// A number that is none, or too large.
     pub const NOT_AN_INTEGER: Error = Error::fixed("ERR value is not an integer or out of range");
+    /// A number that is one, but does not fit the C `int` that Redis reads it into.
+    pub const BEYOND_INT: Error = Error::fixed("ERR value is out of range, value must between -2147483648 and 2147483647");
     /// A number that is no float.
     pub const NOT_A_FLOAT: Error = Error::fixed("ERR value is not a valid float");
     /// The value has another type.
