@@ -147,10 +147,26 @@ impl Keyspace {
 
 impl Db<'_> {
     /// The value of a key, for changing. `None` if there is no such key.
-    #[allow(unsafe_code)]
     pub fn write<'s, T: Stored>(&'s mut self, key: &'s [u8]) -> Result<Option<Write<'s, T>>, WrongType> {
         let hash = self.hash(key);
-        let Some(position) = self.space.find(self.index, key, hash) else { return Ok(None) };
+        match self.space.find(self.index, key, hash) {
+            Some(position) => self.write_at(key, hash, position).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The value of a key, for changing; `make` gives the value of a key that does not exist yet.
+    pub fn write_or_create<'s, T: Stored>(&'s mut self, key: &'s [u8], make: impl FnOnce() -> T) -> Result<Write<'s, T>, WrongType> {
+        let hash = self.hash(key);
+        match self.space.find(self.index, key, hash) {
+            Some(position) => self.write_at(key, hash, position),
+            None => Ok(Write { space: self.space, db: self.index, key, hash, position: None, value: ManuallyDrop::new(make()) }),
+        }
+    }
+
+    /// The value of a key that was just found, for changing.
+    #[allow(unsafe_code)]
+    fn write_at<'s, T: Stored>(&'s mut self, key: &'s [u8], hash: u64, position: Position) -> Result<Write<'s, T>, WrongType> {
         let kind = self.space.touch(self.index, position).kind();
         if kind.type_of() != T::TYPE {
             return Err(WrongType);
@@ -161,16 +177,7 @@ impl Db<'_> {
         let raw = self.space.databases[self.index.at()].table.raw(position);
         // SAFETY: the block lives; the guard puts the value back or removes the key.
         let value = unsafe { Entry::borrow_mut(raw).take::<T>() };
-        Ok(Some(Write { space: self.space, db: self.index, key, hash, position: Some(position), value: ManuallyDrop::new(value) }))
-    }
-
-    /// The value of a key, for changing; `make` gives the value of a key that does not exist yet.
-    pub fn write_or_create<'s, T: Stored>(&'s mut self, key: &'s [u8], make: impl FnOnce() -> T) -> Result<Write<'s, T>, WrongType> {
-        let hash = self.hash(key);
-        if self.space.find(self.index, key, hash).is_some() {
-            return Ok(self.write(key)?.expect("the key was just found"));
-        }
-        Ok(Write { space: self.space, db: self.index, key, hash, position: None, value: ManuallyDrop::new(make()) })
+        Ok(Write { space: self.space, db: self.index, key, hash, position: Some(position), value: ManuallyDrop::new(value) })
     }
 
     /// Moves a string out of its key's block into a buffer of its own.

@@ -19,7 +19,7 @@ const ALIGN: usize = 8;
 /// Bytes the allocator really spends on a request for `bytes`: 8, then multiples of 16 up to 128,
 /// then four classes to each doubling, as jemalloc spaces them.
 #[inline]
-pub(in crate::ds) fn class_size(bytes: usize) -> usize {
+pub fn class_size(bytes: usize) -> usize {
     if bytes <= 8 {
         return 8;
     }

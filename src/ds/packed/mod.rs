@@ -32,9 +32,9 @@ use std::fmt;
 use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
 
-use block::class_size;
 use entry::{Needle, decode, encode, entry_len, entry_len_at, previous};
 
+pub use block::class_size;
 pub use build::Builder;
 pub use check::Error;
 pub use entry::{Element, TextBuffer, parse_int};
@@ -116,6 +116,20 @@ impl Packed {
             base.add(total - 1).write(END);
         }
         Packed { block }
+    }
+
+    /// Gives up ownership as one word, for [`Packed::from_raw`] to take back.
+    pub fn into_raw(self) -> u64 {
+        std::mem::ManuallyDrop::new(self).block.as_ptr().expose_provenance() as u64
+    }
+
+    /// Takes ownership back.
+    ///
+    /// # Safety
+    /// `raw` came from [`Packed::into_raw`], and no other owner of it is used.
+    pub unsafe fn from_raw(raw: u64) -> Packed {
+        let block = ptr::with_exposed_provenance_mut(raw as usize);
+        Packed { block: NonNull::new(block).expect("the address of a block") }
     }
 
     /// The listpack, as it goes into a file.
