@@ -8,12 +8,13 @@ pub mod client;
 pub mod connection;
 pub mod keys;
 pub mod string;
+pub mod zset;
 
 use crate::server::registry::Registry;
 use crate::server::row::Command;
 
 /// Every family's rows.
-pub const FAMILIES: &[&[Command]] = &[client::COMMANDS, connection::COMMANDS, keys::COMMANDS, string::COMMANDS];
+pub const FAMILIES: &[&[Command]] = &[client::COMMANDS, connection::COMMANDS, keys::COMMANDS, string::COMMANDS, zset::COMMANDS];
 
 /// The registry of all commands.
 pub fn registry() -> Registry {

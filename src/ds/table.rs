@@ -241,8 +241,9 @@ fn block_of(slot: u64) -> NonNull<u8> {
     NonNull::new((slot & ADDRESS) as *mut u8).expect("a taken slot holds an address")
 }
 
+/// Asks the processor for the cache line at an address; a wrong one does no harm.
 #[inline]
-fn prefetch(address: *const u8) {
+pub fn prefetch(address: *const u8) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     // SAFETY: a prefetch reads nothing that the program can see and faults on no address.
     unsafe {

@@ -6,8 +6,10 @@
 #![allow(unsafe_code)]
 
 pub mod string;
+pub mod zset;
 
 use string::RawString;
+use zset::Zset;
 
 /// What `TYPE` answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,6 +143,8 @@ pub unsafe trait Stored: Sized {
 pub enum Value {
     /// A string, as its bytes.
     String(RawString),
+    /// A sorted set.
+    Zset(Zset),
 }
 
 impl Value {
@@ -153,6 +157,7 @@ impl Value {
         unsafe {
             match kind.type_of() {
                 Type::String => Value::String(RawString::from_raw(kind, payload)),
+                Type::Zset => Value::Zset(Zset::from_raw(kind, payload)),
                 _ => unreachable!("no such type yet"),
             }
         }
@@ -162,6 +167,7 @@ impl Value {
     pub fn into_raw(self) -> (Kind, u64) {
         match self {
             Value::String(v) => v.into_raw(),
+            Value::Zset(v) => v.into_raw(),
         }
     }
 
@@ -169,6 +175,7 @@ impl Value {
     pub fn duplicate(&self) -> Value {
         match self {
             Value::String(v) => Value::String(v.duplicate()),
+            Value::Zset(v) => Value::Zset(v.clone()),
         }
     }
 
@@ -176,6 +183,7 @@ impl Value {
     pub fn encoding(&self) -> &'static str {
         match self {
             Value::String(_) => "raw",
+            Value::Zset(v) => v.encoding(),
         }
     }
 
@@ -183,6 +191,7 @@ impl Value {
     pub fn weight(&self) -> usize {
         match self {
             Value::String(_) => 1,
+            Value::Zset(v) => v.len(),
         }
     }
 }
