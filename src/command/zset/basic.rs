@@ -39,7 +39,7 @@ impl AddOptions {
             at += 1;
         }
         let words = args.len() - at;
-        if words == 0 || words % 2 != 0 {
+        if words == 0 || !words.is_multiple_of(2) {
             return Err(Error::SYNTAX);
         }
         if self.only_new && self.only_existing {
@@ -242,7 +242,7 @@ pub(super) fn zrandmember(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
             }
         }
     } else if wanted >= zset.len() {
-        write_members(&mut ctx.reply, scores, zset.iter());
+        write_members(&mut ctx.reply, scores, zset.range_back(0..zset.len()));
     } else {
         let ranks = distinct_ranks(zset.len(), wanted, &mut ctx.state.random);
         let members = ranks.into_iter().map(|rank| zset.get(rank).expect("a rank below the length"));

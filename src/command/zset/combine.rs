@@ -39,12 +39,25 @@ enum Aggregate {
 }
 
 impl Aggregate {
+    /// The merged score. `b` may be NaN (zero times infinity); it then makes a sum 0 and else nothing.
     fn of(self, a: f64, b: f64) -> f64 {
         match self {
             // opposite infinities cancel out
             Aggregate::Sum => number_or_zero(a + b),
-            Aggregate::Min => a.min(b),
-            Aggregate::Max => a.max(b),
+            Aggregate::Min => {
+                if b < a {
+                    b
+                } else {
+                    a
+                }
+            }
+            Aggregate::Max => {
+                if b > a {
+                    b
+                } else {
+                    a
+                }
+            }
         }
     }
 }
@@ -73,13 +86,13 @@ impl Source<'_> {
         }
     }
 
-    /// The score of a member, weighted.
+    /// The score of a member, weighted; NaN for zero times infinity.
     fn score(&self, member: &[u8]) -> Option<f64> {
         let score = match &self.members {
             Members::None => None,
             Members::Zset(zset) => zset.score(member),
         };
-        score.map(|score| number_or_zero(score * self.weight))
+        score.map(|score| score * self.weight)
     }
 
     /// Visits each member with its weighted score, until `visit` says that it has enough.

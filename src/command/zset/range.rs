@@ -6,7 +6,6 @@
 use std::ops;
 
 use super::{Scores, thresholds, write_members};
-use crate::base::number;
 use crate::keyspace::effects::Event;
 use crate::keyspace::write::Ttl;
 use crate::resp::request::Args;
@@ -63,18 +62,14 @@ fn rank_range(first: i64, last: i64, len: usize) -> ops::Range<usize> {
     start..end.max(start)
 }
 
-/// A score, or `(` and a score that is itself not in the range. Read as C's `strtod` reads: the empty
-/// text is zero, and what is too large is infinite.
+/// A score, or `(` and a score that is itself not in the range. More is taken than elsewhere: the empty
+/// text is zero, and what is too large is infinite. Blanks and hexadecimal digits are not.
 fn score_bound(text: &[u8]) -> Option<ScoreBound> {
     let (text, exclusive) = match text.strip_prefix(b"(") {
         Some(rest) => (rest, true),
         None => (text, false),
     };
-    let digits = &text[text.iter().position(|&byte| !number::is_space(byte)).unwrap_or(0)..];
-    let score = match digits {
-        b"" => 0.0,
-        _ => number::parse_f64_or_nan(digits).or_else(|| str::from_utf8(digits).ok()?.parse().ok())?,
-    };
+    let score: f64 = if text.is_empty() { 0.0 } else { str::from_utf8(text).ok()?.parse().ok()? };
     if score.is_nan() {
         return None;
     }
@@ -158,8 +153,7 @@ impl<'a> Query<'a> {
         if by_rank || self.offset == 0 && self.limit < 0 {
             return ranks;
         }
-        let Ok(offset) = usize::try_from(self.offset) else { return 0..0 };
-        let skipped = offset.min(ranks.len());
+        let Some(skipped) = self.skipped(ranks.len(), zset.as_packed().is_some()) else { return 0..0 };
         let taken = usize::try_from(self.limit).unwrap_or(usize::MAX).min(ranks.len() - skipped);
         if self.reversed {
             let end = ranks.end - skipped;
@@ -167,6 +161,18 @@ impl<'a> Query<'a> {
         } else {
             let start = ranks.start + skipped;
             start..start + taken
+        }
+    }
+}
+
+impl Query<'_> {
+    /// How many of `len` members the offset skips. As in Redis 8, a negative one counts from the far end
+    /// of the range in a large set, and leaves nothing of a small one.
+    fn skipped(&self, len: usize, small: bool) -> Option<usize> {
+        match usize::try_from(self.offset) {
+            Ok(offset) => Some(offset.min(len)),
+            Err(_) if small => None,
+            Err(_) => len.checked_sub(usize::try_from(self.offset.unsigned_abs()).ok()?),
         }
     }
 }

@@ -61,7 +61,7 @@ fn both_forms_do_what_a_sorted_map_does() {
         let members = if round % 2 == 0 { 12 } else { 300 };
         for step in 0..if cfg!(miri) { 60 } else { 600 } {
             let number = random.index(members);
-            let member = if number % 3 == 0 { number.to_string().into_bytes() } else { format!("member-{number}").into_bytes() };
+            let member = if number.is_multiple_of(3) { number.to_string().into_bytes() } else { format!("member-{number}").into_bytes() };
             let score = (random.index(40) as f64 - 20.0) / 4.0;
             match random.index(8) {
                 0..=4 => {
