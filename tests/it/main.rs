@@ -9,3 +9,4 @@ mod client;
 mod connection;
 mod harness;
 mod string;
+mod zset;

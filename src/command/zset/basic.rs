@@ -307,20 +307,8 @@ pub(super) fn zscan(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
             break;
         }
     }
-    ctx.reply.wrap_array(body, words);
-    wrap_cursor(ctx, body, cursor);
+    ctx.reply.wrap_scan(body, cursor, words);
     DONE
-}
-
-/// Puts the head of a scan's reply, with the next cursor, before the elements written since `mark`.
-fn wrap_cursor(ctx: &mut Ctx<'_>, mark: crate::resp::writer::Mark, cursor: u64) {
-    let elements = ctx.reply.since(mark).to_vec();
-    ctx.reply.cut_back(mark);
-    ctx.reply.array(2);
-    let mut digits = Vec::with_capacity(20);
-    number::write_u64(&mut digits, cursor);
-    ctx.reply.bulk(&digits);
-    ctx.reply.raw(&elements);
 }
 
 /// The options of ZSCAN.

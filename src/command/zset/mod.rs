@@ -25,7 +25,7 @@ pub const COMMANDS: &[Command] = &[
         flags: Flags::WRITE.or(Flags::DENYOOM).or(Flags::FAST),
         acl: &["sortedset"],
         keys: &[KeySpec::one(1, RW_UPDATE)],
-        syntax: "key [condition: NX | XX] [comparison: GT | LT] [CH] [INCR] {data: score:double member}...",
+        syntax: "key [condition: NX | XX] [comparison: GT | LT] [change=CH] [increment=INCR] {data: score:double member}...",
         history: &[
             ("2.4.0", "Accepts multiple elements."),
             ("3.0.2", "Added the `XX`, `NX`, `CH` and `INCR` options."),
@@ -520,7 +520,7 @@ pub const COMMANDS: &[Command] = &[
         flags: Flags::READONLY,
         acl: &["sortedset"],
         keys: &[KeySpec::one(1, RO_ACCESS)],
-        syntax: "key cursor:integer [MATCH pattern:pattern] [COUNT count:integer]",
+        syntax: "key cursor:integer [MATCH pattern:pattern] [COUNT count:integer] [NOSCORES]",
         tips: &["nondeterministic_output"],
         handler: basic::zscan,
         ..Command::BASE
