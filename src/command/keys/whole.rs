@@ -1,16 +1,15 @@
 //! Whole keys and whole databases: RENAME, MOVE, COPY, SWAPDB, FLUSHDB, FLUSHALL, DBSIZE.
 
-use crate::base::number;
 use crate::keyspace::DbIndex;
 use crate::resp::request::Args;
-use crate::server::context::{Ctx, DONE, Outcome, Propagation};
+use crate::server::context::{Ctx, DONE, Outcome, Propagation, integer};
 use crate::server::error::Error;
 
 const SAME: Error = Error::fixed("ERR source and destination objects are the same");
 
-/// A number of 32 bits, as databases are named; `wrong` if it is none.
-fn small(arg: &[u8], wrong: Error) -> Result<i32, Error> {
-    number::parse_i64(arg).and_then(|number| i32::try_from(number).ok()).ok_or(wrong)
+/// A number of a database, as MOVE and COPY read it.
+fn small(arg: &[u8]) -> Result<i32, Error> {
+    i32::try_from(integer(arg)?).map_err(|_| Error::BEYOND_INT)
 }
 
 /// The database of that number.
@@ -46,7 +45,7 @@ pub(super) fn renamenx(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
 
 pub(super) fn move_key(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     let key = args.at(1);
-    let target = small(args.at(2), Error::NOT_AN_INTEGER)?;
+    let target = small(args.at(2))?;
     let (source, target) = (ctx.db.index(), database(ctx, target)?);
     if source == target {
         return Err(SAME);
@@ -64,7 +63,7 @@ pub(super) fn copy(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
             replace = true;
             at += 1;
         } else if args.is(at, "DB") && at + 1 < args.len() {
-            let number = small(args.at(at + 1), Error::NOT_AN_INTEGER)?;
+            let number = small(args.at(at + 1))?;
             target = database(ctx, number)?;
             at += 2;
         } else {
@@ -82,8 +81,8 @@ pub(super) fn copy(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
 }
 
 pub(super) fn swapdb(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
-    let first = small(args.at(1), Error::fixed("ERR invalid first DB index"))?;
-    let second = small(args.at(2), Error::fixed("ERR invalid second DB index"))?;
+    let first = small(args.at(1)).map_err(|_| Error::fixed("ERR invalid first DB index"))?;
+    let second = small(args.at(2)).map_err(|_| Error::fixed("ERR invalid second DB index"))?;
     let (first, second) = (database(ctx, first)?, database(ctx, second)?);
     ctx.db.space().swap(first, second);
     ctx.reply.ok();
