@@ -7,6 +7,8 @@
 #[allow(dead_code)]
 mod client;
 mod connection;
+mod expire;
 mod harness;
+mod keys;
 mod string;
 mod zset;

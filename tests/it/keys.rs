@@ -1,0 +1,322 @@
+//! Keys of any type.
+
+use crate::harness::{check, check3};
+
+#[test]
+fn del_exists_touch_type() {
+    check(&[
+        ("DEL a", ":0"),
+        ("MSET a 1 b 2 c 3", "+OK"),
+        ("EXISTS a", ":1"),
+        ("EXISTS a b nokey a", ":3"),
+        ("TOUCH a b nokey", ":2"),
+        ("DEL a b nokey", ":2"),
+        ("EXISTS a b", ":0"),
+        ("UNLINK c c", ":1"),
+        ("DBSIZE", ":0"),
+        ("TYPE a", "+none"),
+        (r#"SET a """#, "+OK"),
+        ("EXISTS a", ":1"),
+        ("TYPE a", "+string"),
+        ("DEL", "-ERR wrong number of arguments for 'del' command"),
+        ("UNLINK", "-ERR wrong number of arguments for 'unlink' command"),
+        ("EXISTS", "-ERR wrong number of arguments for 'exists' command"),
+        ("TOUCH", "-ERR wrong number of arguments for 'touch' command"),
+        ("TYPE", "-ERR wrong number of arguments for 'type' command"),
+        ("TYPE a b", "-ERR wrong number of arguments for 'type' command"),
+        ("DEL a a", ":1"),
+    ]);
+}
+
+#[test]
+fn rename() {
+    check(&[
+        ("RENAME nokey x", "-ERR no such key"),
+        ("RENAME nokey nokey", "-ERR no such key"),
+        ("RENAMENX nokey x", "-ERR no such key"),
+        ("SET a 1", "+OK"),
+        ("RENAME a a", "+OK"),
+        ("RENAMENX a a", ":0"),
+        ("RENAME a b", "+OK"),
+        ("EXISTS a", ":0"),
+        ("GET b", r#""1""#),
+        ("SET c old", "+OK"),
+        ("EXPIRE b 100", ":1"),
+        ("RENAME b c", "+OK"),
+        ("TTL c", ":100"),
+        ("GET c", r#""1""#),
+        ("SET d other", "+OK"),
+        ("RENAMENX c d", ":0"),
+        ("GET c", r#""1""#),
+        ("RENAMENX c e", ":1"),
+        ("GET e", r#""1""#),
+        ("TTL e", ":100"),
+        ("SET f volatile EX 300", "+OK"),
+        ("SET g plain", "+OK"),
+        ("RENAME g f", "+OK"),
+        ("TTL f", ":-1"),
+        ("RENAME a", "-ERR wrong number of arguments for 'rename' command"),
+        ("RENAMENX a", "-ERR wrong number of arguments for 'renamenx' command"),
+    ]);
+}
+
+#[test]
+fn move_between_databases() {
+    check(&[
+        ("MOVE nokey 1", ":0"),
+        ("SET a 1", "+OK"),
+        ("MOVE a 0", "-ERR source and destination objects are the same"),
+        ("MOVE a 1", ":1"),
+        ("EXISTS a", ":0"),
+        ("SELECT 1", "+OK"),
+        ("GET a", r#""1""#),
+        ("SELECT 0", "+OK"),
+        ("SET a 2", "+OK"),
+        ("MOVE a 1", ":0"),
+        ("GET a", r#""2""#),
+        ("SET v x EX 100", "+OK"),
+        ("MOVE v 2", ":1"),
+        ("SELECT 2", "+OK"),
+        ("TTL v", ":100"),
+        ("SELECT 0", "+OK"),
+        ("MOVE a 16", "-ERR DB index is out of range"),
+        ("MOVE a -1", "-ERR DB index is out of range"),
+        ("MOVE a x", "-ERR value is not an integer or out of range"),
+        (r#"MOVE a """#, "-ERR value is not an integer or out of range"),
+        ("MOVE a 1.0", "-ERR value is not an integer or out of range"),
+        ("MOVE a 2147483648", "-ERR value is out of range, value must between -2147483648 and 2147483647"),
+        ("MOVE a 9223372036854775808", "-ERR value is not an integer or out of range"),
+        ("MOVE nokey 99", "-ERR DB index is out of range"),
+        ("MOVE a", "-ERR wrong number of arguments for 'move' command"),
+    ]);
+}
+
+#[test]
+fn copy() {
+    check(&[
+        ("COPY nokey x", ":0"),
+        ("SET a 1", "+OK"),
+        ("COPY a b", ":1"),
+        ("GET b", r#""1""#),
+        ("OBJECT ENCODING b", r#""int""#),
+        ("SET a 2", "+OK"),
+        ("COPY a b", ":0"),
+        ("GET b", r#""1""#),
+        ("COPY a b REPLACE", ":1"),
+        ("GET b", r#""2""#),
+        ("APPEND a x", ":2"),
+        ("COPY a raw", ":1"),
+        ("OBJECT ENCODING raw", r#""raw""#),
+        ("APPEND raw y", ":3"),
+        ("GET a", r#""2x""#),
+        ("GET raw", r#""2xy""#),
+        ("EXPIRE a 100", ":1"),
+        ("COPY a c", ":1"),
+        ("TTL c", ":100"),
+        ("COPY a b REPLACE", ":1"),
+        ("TTL b", ":100"),
+        ("COPY a a", "-ERR source and destination objects are the same"),
+        ("COPY a a REPLACE", "-ERR source and destination objects are the same"),
+        ("COPY a a DB 0", "-ERR source and destination objects are the same"),
+        ("COPY a a DB 1", ":1"),
+        ("COPY a a DB 1", ":0"),
+        ("COPY a a DB 1 REPLACE", ":1"),
+        ("SELECT 1", "+OK"),
+        ("GET a", r#""2x""#),
+        ("TTL a", ":100"),
+        ("SELECT 0", "+OK"),
+        ("COPY a z replace db 3", ":1"),
+        ("COPY a z db 2 db 4", ":1"),
+        ("SELECT 4", "+OK"),
+        ("GET z", r#""2x""#),
+        ("SELECT 0", "+OK"),
+        ("COPY a z DB", "-ERR syntax error"),
+        ("COPY a z DB x", "-ERR value is not an integer or out of range"),
+        ("COPY a z DB 16", "-ERR DB index is out of range"),
+        ("COPY a z DB -1", "-ERR DB index is out of range"),
+        ("COPY a z DB 2147483648", "-ERR value is out of range, value must between -2147483648 and 2147483647"),
+        ("COPY nokey z DB 16", "-ERR DB index is out of range"),
+        ("COPY a z FOO", "-ERR syntax error"),
+        ("COPY a a FOO", "-ERR syntax error"),
+        ("COPY a", "-ERR wrong number of arguments for 'copy' command"),
+    ]);
+}
+
+#[test]
+fn object() {
+    check(&[
+        ("OBJECT ENCODING nokey", "(nil)"),
+        ("OBJECT REFCOUNT nokey", "(nil)"),
+        ("OBJECT IDLETIME nokey", "(nil)"),
+        ("OBJECT FREQ nokey", "(nil)"),
+        ("SET a 9999", "+OK"),
+        ("OBJECT REFCOUNT a", ":2147483647"),
+        ("SET a 10000", "+OK"),
+        ("OBJECT REFCOUNT a", ":1"),
+        ("SET a -1", "+OK"),
+        ("OBJECT REFCOUNT a", ":1"),
+        ("SET a x", "+OK"),
+        ("OBJECT REFCOUNT a", ":1"),
+        ("OBJECT IDLETIME a", ":0"),
+        (
+            "OBJECT FREQ a",
+            "-ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
+        ),
+        ("OBJECT encoding a", r#""embstr""#),
+        ("object Encoding a", r#""embstr""#),
+        ("OBJECT FOO a", "-ERR unknown subcommand 'FOO'. Try OBJECT HELP."),
+        ("OBJECT FOO", "-ERR unknown subcommand 'FOO'. Try OBJECT HELP."),
+        ("OBJECT ENCODING", "-ERR wrong number of arguments for 'object|encoding' command"),
+        ("OBJECT ENCODING a b", "-ERR wrong number of arguments for 'object|encoding' command"),
+        ("OBJECT HELP x", "-ERR wrong number of arguments for 'object|help' command"),
+        (
+            "OBJECT HELP",
+            "[+OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:, +ENCODING <key>, +    Return the kind of internal representation used in order to store the value, +    associated with a <key>., +FREQ <key>, +    Return the access frequency index of the <key>. The returned integer is, +    proportional to the logarithm of the recent access frequency of the key., +IDLETIME <key>, +    Return the idle time of the <key>, that is the approximated number of, +    seconds elapsed since the last access to the key., +REFCOUNT <key>, +    Return the number of references of the value associated with the specified, +    <key>., +HELP, +    Print this help.]",
+        ),
+        ("OBJECT", "-ERR wrong number of arguments for 'object' command"),
+    ]);
+}
+
+#[test]
+fn swapdb() {
+    check(&[
+        ("SET a 0", "+OK"),
+        ("SELECT 1", "+OK"),
+        ("SET a 1", "+OK"),
+        ("SELECT 0", "+OK"),
+        ("SWAPDB 0 1", "+OK"),
+        ("GET a", r#""1""#),
+        ("SELECT 1", "+OK"),
+        ("GET a", r#""0""#),
+        ("SWAPDB 1 1", "+OK"),
+        ("GET a", r#""0""#),
+        ("SWAPDB x 1", "-ERR invalid first DB index"),
+        ("SWAPDB 1 x", "-ERR invalid second DB index"),
+        ("SWAPDB 16 0", "-ERR DB index is out of range"),
+        ("SWAPDB 0 16", "-ERR DB index is out of range"),
+        ("SWAPDB -1 0", "-ERR DB index is out of range"),
+        ("SWAPDB 2147483648 0", "-ERR invalid first DB index"),
+        ("SWAPDB 0 2147483648", "-ERR invalid second DB index"),
+        ("SWAPDB 0", "-ERR wrong number of arguments for 'swapdb' command"),
+    ]);
+}
+
+#[test]
+fn flush() {
+    check(&[
+        ("FLUSHDB", "+OK"),
+        ("MSET a 1 b 2", "+OK"),
+        ("SELECT 1", "+OK"),
+        ("SET c 3", "+OK"),
+        ("DBSIZE", ":1"),
+        ("FLUSHDB", "+OK"),
+        ("DBSIZE", ":0"),
+        ("SELECT 0", "+OK"),
+        ("DBSIZE", ":2"),
+        ("FLUSHDB ASYNC", "+OK"),
+        ("DBSIZE", ":0"),
+        ("SET a 1 EX 100", "+OK"),
+        ("SELECT 5", "+OK"),
+        ("SET a 1", "+OK"),
+        ("FLUSHALL SYNC", "+OK"),
+        ("DBSIZE", ":0"),
+        ("SELECT 0", "+OK"),
+        ("DBSIZE", ":0"),
+        ("FLUSHALL async", "+OK"),
+        ("FLUSHDB sync", "+OK"),
+        ("FLUSHDB FOO", "-ERR syntax error"),
+        ("FLUSHALL FOO", "-ERR syntax error"),
+        ("FLUSHALL SYNC ASYNC", "-ERR syntax error"),
+        ("FLUSHDB SYNC SYNC", "-ERR syntax error"),
+        ("SET a 1 EX 100", "+OK"),
+        ("TTL a", ":100"),
+        ("DBSIZE x", "-ERR wrong number of arguments for 'dbsize' command"),
+    ]);
+}
+
+#[test]
+fn keys_by_pattern() {
+    check(&[
+        ("KEYS *", "[]"),
+        ("SET foo 1", "+OK"),
+        ("KEYS *", r#"["foo"]"#),
+        ("KEYS foo", r#"["foo"]"#),
+        ("KEYS f?o", r#"["foo"]"#),
+        ("KEYS [a-f]oo", r#"["foo"]"#),
+        ("KEYS [^f]oo", "[]"),
+        ("KEYS bar", "[]"),
+        (r#"KEYS """#, "[]"),
+        ("KEYS FOO", "[]"),
+        ("KEYS f*", r#"["foo"]"#),
+        ("KEYS *o", r#"["foo"]"#),
+        (r#"KEYS \foo"#, r#"["foo"]"#),
+        ("KEYS fo[", "[]"),
+        (r#"SET "" empty"#, "+OK"),
+        (r#"KEYS """#, r#"[""]"#),
+        ("DEL foo", ":1"),
+        ("KEYS *", r#"[""]"#),
+        ("KEYS ?", "[]"),
+        ("KEYS ??", "[]"),
+        ("KEYS", "-ERR wrong number of arguments for 'keys' command"),
+        ("KEYS a b", "-ERR wrong number of arguments for 'keys' command"),
+        ("RANDOMKEY", r#""""#),
+        (r#"DEL """#, ":1"),
+        ("RANDOMKEY", "(nil)"),
+        ("SET k 1", "+OK"),
+        ("RANDOMKEY", r#""k""#),
+        ("RANDOMKEY x", "-ERR wrong number of arguments for 'randomkey' command"),
+    ]);
+}
+
+#[test]
+fn scan_options() {
+    check(&[
+        ("SCAN 0", r#"["0", []]"#),
+        ("SET a 1", "+OK"),
+        ("SCAN 0", r#"["0", ["a"]]"#),
+        ("SCAN 0 COUNT 1000", r#"["0", ["a"]]"#),
+        ("SCAN 0 MATCH a", r#"["0", ["a"]]"#),
+        ("SCAN 0 MATCH b", r#"["0", []]"#),
+        ("SCAN 0 MATCH *", r#"["0", ["a"]]"#),
+        ("SCAN 0 match ? count 5", r#"["0", ["a"]]"#),
+        ("SCAN 0 TYPE string", r#"["0", ["a"]]"#),
+        ("SCAN 0 TYPE STRING", r#"["0", ["a"]]"#),
+        ("SCAN 0 TYPE list", r#"["0", []]"#),
+        ("SCAN 0 TYPE nonsense", r#"["0", []]"#),
+        ("SCAN 0 TYPE string MATCH a* COUNT 3", r#"["0", ["a"]]"#),
+        ("SCAN 0 COUNT 1 COUNT 2", r#"["0", ["a"]]"#),
+        ("SCAN 00", r#"["0", ["a"]]"#),
+        ("SCAN +0", r#"["0", ["a"]]"#),
+        ("SCAN x", "-ERR invalid cursor"),
+        (r#"SCAN """#, "-ERR invalid cursor"),
+        ("SCAN -1", "-ERR invalid cursor"),
+        ("SCAN 18446744073709551616", "-ERR invalid cursor"),
+        ("SCAN 0x", "-ERR invalid cursor"),
+        ("SCAN 0 COUNT 0", "-ERR syntax error"),
+        ("SCAN 0 COUNT -1", "-ERR syntax error"),
+        ("SCAN 0 COUNT x", "-ERR value is not an integer or out of range"),
+        ("SCAN 0 COUNT 9223372036854775808", "-ERR value is not an integer or out of range"),
+        ("SCAN 0 COUNT 9223372036854775807", r#"["0", ["a"]]"#),
+        ("SCAN 0 COUNT", "-ERR syntax error"),
+        ("SCAN 0 MATCH", "-ERR syntax error"),
+        ("SCAN 0 TYPE", "-ERR syntax error"),
+        ("SCAN 0 FOO", "-ERR syntax error"),
+        ("SCAN 0 FOO 1", "-ERR syntax error"),
+        ("SCAN 0 NOVALUES", "-ERR NOVALUES option can only be used in HSCAN"),
+        ("SCAN x COUNT 0", "-ERR invalid cursor"),
+        ("SCAN", "-ERR wrong number of arguments for 'scan' command"),
+    ]);
+}
+
+#[test]
+fn nulls_in_resp3() {
+    check3(&[
+        ("OBJECT ENCODING nokey", "(null)"),
+        ("OBJECT FREQ nokey", "(null)"),
+        ("RANDOMKEY", "(null)"),
+        ("SET a 1", "+OK"),
+        ("SCAN 0", r#"["0", ["a"]]"#),
+        ("KEYS *", r#"["a"]"#),
+        ("EXISTS a", ":1"),
+    ]);
+}
