@@ -6,6 +6,8 @@
 
 pub mod client;
 pub mod connection;
+#[cfg(test)]
+mod effects_tests;
 pub mod keys;
 pub mod string;
 pub mod zset;

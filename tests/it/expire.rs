@@ -1,6 +1,6 @@
 //! Deadlines of keys.
 
-use crate::harness::check;
+use crate::harness::{World, check};
 
 #[test]
 fn expire_sets_a_deadline() {
@@ -157,4 +157,62 @@ fn numbers_out_of_range() {
         ("PEXPIRETIME", "-ERR wrong number of arguments for 'pexpiretime' command"),
         ("PERSIST", "-ERR wrong number of arguments for 'persist' command"),
     ]);
+}
+
+#[test]
+fn keys_go_when_their_time_comes() {
+    let mut world = World::new();
+    let client = world.connect();
+    assert_eq!(world.ask(client, "SET a 1 PX 1500"), "+OK");
+    assert_eq!(world.ask(client, "SET b 1 EX 3"), "+OK");
+    assert_eq!(world.ask(client, "SET c 1 PX 1499"), "+OK");
+    assert_eq!(world.ask(client, "PTTL a"), ":1500");
+    assert_eq!(world.ask(client, "TTL a"), ":2");
+    assert_eq!(world.ask(client, "TTL c"), ":1");
+    world.pass_ms(1001);
+    assert_eq!(world.ask(client, "PTTL a"), ":499");
+    assert_eq!(world.ask(client, "TTL a"), ":0");
+    assert_eq!(world.ask(client, "DBSIZE"), ":3");
+    world.pass_ms(499);
+    assert_eq!(world.ask(client, "TTL a"), ":-2");
+    assert_eq!(world.ask(client, "GET c"), "(nil)");
+    assert_eq!(world.ask(client, "DBSIZE"), ":1");
+    assert_eq!(world.ask(client, "PEXPIREAT b 1700000000000"), ":1");
+    assert_eq!(world.ask(client, "EXISTS b"), ":0");
+}
+
+#[test]
+fn an_earlier_or_later_deadline_takes_over() {
+    let mut world = World::new();
+    let client = world.connect();
+    world.ask(client, "SET a 1 EX 10");
+    world.ask(client, "EXPIRE a 2");
+    world.ask(client, "SET b 1 EX 2");
+    world.ask(client, "EXPIRE b 10");
+    world.ask(client, "SET c 1 EX 2");
+    world.ask(client, "PERSIST c");
+    world.ask(client, "SET d 1 EX 2");
+    world.ask(client, "RENAME d e");
+    world.ask(client, "COPY e f");
+    world.ask(client, "MOVE e 1");
+    world.pass_ms(2000);
+    assert_eq!(world.ask(client, "DBSIZE"), ":2");
+    assert_eq!(world.ask(client, "TTL b"), ":8");
+    assert_eq!(world.ask(client, "TTL c"), ":-1");
+    assert_eq!(world.ask(client, "SWAPDB 0 1"), "+OK");
+    assert_eq!(world.ask(client, "DBSIZE"), ":0");
+    world.pass_ms(8000);
+    world.ask(client, "SWAPDB 0 1");
+    assert_eq!(world.ask(client, "KEYS *"), r#"["c"]"#);
+}
+
+#[test]
+fn a_flush_forgets_deadlines() {
+    let mut world = World::new();
+    let client = world.connect();
+    world.ask(client, "SET a 1 EX 1");
+    world.ask(client, "FLUSHDB");
+    world.ask(client, "SET a 2");
+    world.pass_ms(5000);
+    assert_eq!(world.ask(client, "GET a"), r#""2""#);
 }

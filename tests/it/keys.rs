@@ -1,6 +1,8 @@
 //! Keys of any type.
 
-use crate::harness::{check, check3};
+use ruddle::server::client::ClientKey;
+
+use crate::harness::{World, check, check_with, check3};
 
 #[test]
 fn del_exists_touch_type() {
@@ -319,4 +321,124 @@ fn nulls_in_resp3() {
         ("KEYS *", r#"["a"]"#),
         ("EXISTS a", ":1"),
     ]);
+}
+
+/// The keys of a whole SCAN and how many calls it took.
+fn scan_all(world: &mut World, client: ClientKey, options: &str) -> (Vec<String>, usize) {
+    let (mut keys, mut calls, mut cursor) = (Vec::new(), 0, String::from("0"));
+    loop {
+        let reply = world.ask(client, &format!("SCAN {cursor} {options}"));
+        let (next, found) = reply.strip_prefix("[\"").and_then(|rest| rest.split_once("\", [")).expect("a cursor and keys");
+        keys.extend(found.trim_end_matches(']').split(", ").filter(|key| !key.is_empty()).map(String::from));
+        calls += 1;
+        cursor = next.to_string();
+        if cursor == "0" {
+            return (keys, calls);
+        }
+    }
+}
+
+#[test]
+fn a_scan_meets_every_key_once() {
+    let mut world = World::new();
+    let client = world.connect();
+    for key in 0..3000 {
+        world.ask(client, &format!("SET key:{key} {key}"));
+    }
+    for count in [1, 10, 100, 5000] {
+        let (mut keys, calls) = scan_all(&mut world, client, &format!("COUNT {count}"));
+        keys.sort();
+        keys.dedup();
+        assert_eq!(keys.len(), 3000);
+        assert!(calls <= 3000 / count + 1, "{calls} calls for COUNT {count}");
+        assert!(calls * (count + 60) >= 3000, "{calls} calls for COUNT {count}");
+    }
+    let (keys, _) = scan_all(&mut world, client, "MATCH key:29?9 COUNT 20");
+    assert_eq!(keys.len(), 10);
+    assert_eq!(scan_all(&mut world, client, "TYPE list").0.len(), 0);
+}
+
+#[test]
+fn a_scan_meets_what_stays() {
+    let mut world = World::new();
+    let client = world.connect();
+    for key in 0..500 {
+        world.ask(client, &format!("SET stays:{key} 1"));
+    }
+    let (mut seen, mut cursor, mut added) = (std::collections::HashSet::new(), String::from("0"), 0);
+    loop {
+        let reply = world.ask(client, &format!("SCAN {cursor} MATCH stays:*"));
+        let (next, found) = reply.strip_prefix("[\"").and_then(|rest| rest.split_once("\", [")).expect("a cursor and keys");
+        seen.extend(found.trim_end_matches(']').split(", ").filter(|key| !key.is_empty()).map(String::from));
+        cursor = next.to_string();
+        if cursor == "0" {
+            break;
+        }
+        // the table grows at first and shrinks later
+        for _ in 0..40 {
+            added += 1;
+            world.ask(client, &format!("SET comes:{added} 1"));
+        }
+        if added > 1000 {
+            for gone in added - 900..added - 800 {
+                world.ask(client, &format!("DEL comes:{gone}"));
+            }
+        }
+    }
+    assert_eq!(seen.len(), 500);
+}
+
+#[test]
+fn a_scan_removes_what_has_expired() {
+    let mut world = World::new();
+    let client = world.connect();
+    world.ask(client, "MSET a 1 b 2");
+    world.ask(client, "SET c 3 PXAT 1");
+    assert_eq!(world.ask(client, "DBSIZE"), ":3");
+    assert_eq!(scan_all(&mut world, client, "").0.len(), 2);
+    assert_eq!(world.ask(client, "DBSIZE"), ":2");
+}
+
+#[test]
+fn every_key_is_drawn() {
+    let mut world = World::new();
+    let client = world.connect();
+    world.ask(client, "MSET a 1 b 2 c 3 d 4 e 5");
+    let drawn: std::collections::HashSet<String> = (0..200).map(|_| world.ask(client, "RANDOMKEY")).collect();
+    assert_eq!(drawn.len(), 5);
+}
+
+#[test]
+fn idle_time_and_frequency() {
+    let mut world = World::new();
+    let client = world.connect();
+    world.ask(client, "SET k v");
+    world.pass_ms(10_000);
+    assert_eq!(world.ask(client, "OBJECT IDLETIME k"), ":10");
+    // facts about a key are no access
+    for line in ["EXISTS k", "TYPE k", "TTL k", "OBJECT ENCODING k"] {
+        world.ask(client, line);
+    }
+    assert_eq!(world.ask(client, "OBJECT IDLETIME k"), ":10");
+    world.ask(client, "GET k");
+    for line in ["GET k", "TOUCH k", "EXPIRE k 1000", "APPEND k x", "STRLEN k"] {
+        world.pass_ms(10_000);
+        assert_eq!(world.ask(client, "OBJECT IDLETIME k"), ":10", "before {line}");
+        world.ask(client, line);
+        assert_eq!(world.ask(client, "OBJECT IDLETIME k"), ":0", "after {line}");
+    }
+    check_with(
+        &[("maxmemory-policy", "allkeys-lfu")],
+        &[
+            ("SET k v", "+OK"),
+            ("OBJECT FREQ k", ":5"),
+            ("OBJECT FREQ absent", "(nil)"),
+            (
+                "OBJECT IDLETIME k",
+                "-ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
+            ),
+            ("OBJECT IDLETIME absent", "(nil)"),
+        ],
+    );
+    check_with(&[("maxmemory", "1gb"), ("maxmemory-policy", "allkeys-lru")], &[("SET k 1", "+OK"), ("OBJECT REFCOUNT k", ":1")]);
 }

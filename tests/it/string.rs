@@ -1,6 +1,6 @@
 //! Strings.
 
-use crate::harness::{check, check3};
+use crate::harness::{check, check_with, check3};
 
 #[test]
 fn get_and_set() {
@@ -596,4 +596,149 @@ fn nulls_in_resp3() {
         ("MGET k n", r#"["v", (null)]"#),
         ("GETRANGE n 0 -1", r#""""#),
     ]);
+}
+
+/// For what Redis 8.0 does not have: a server with directives is not compared with a real one.
+const BEYOND_REDIS_8_0: &[(&str, &str)] = &[("databases", "16")];
+
+#[test]
+fn set_by_comparison() {
+    check_with(
+        BEYOND_REDIS_8_0,
+        &[
+            ("SET k v IFEQ v", "(nil)"),
+            ("EXISTS k", ":0"),
+            ("SET k v IFNE w", "+OK"),
+            ("SET k w IFEQ x", "(nil)"),
+            ("SET k w IFEQ v", "+OK"),
+            ("SET k x IFNE w", "(nil)"),
+            ("SET k 12 ifeq w GET", r#""w""#),
+            ("SET k 13 IFEQ 11 GET", r#""12""#),
+            ("SET k 13 IFEQ 12 EX 100", "+OK"),
+            ("TTL k", ":100"),
+            ("SET k 14 IFEQ 13 KEEPTTL", "+OK"),
+            ("TTL k", ":100"),
+            ("SET k 15 IFNE 14", "(nil)"),
+            ("SET k 15 IFNE 014", "+OK"),
+            ("SET k 15 IFEQ", "-ERR syntax error"),
+            ("SET k 15 IFEQ 15 NX", "-ERR syntax error"),
+            ("SET k 15 XX IFEQ 15", "-ERR syntax error"),
+            ("SET k 15 IFEQ 15 IFNE 14", "-ERR syntax error"),
+            ("SET k 15 IFEQ 15 IFEQ 15", "-ERR syntax error"),
+            ("SET k hello", "+OK"),
+            ("DIGEST k", r#""9555e8555c62dcfd""#),
+            ("SET k a IFDEQ 9555e8555c62dcfc", "(nil)"),
+            ("SET k test IFDEQ 9555E8555c62dcfd", "+OK"),
+            ("DIGEST k", r#""9ec9f7918d7dfc40""#),
+            ("SET k b IFDNE 9ec9f7918d7dfc40", "(nil)"),
+            ("SET k b IFDNE 0000000000000000 GET", r#""test""#),
+            ("SET k b IFDEQ 123", "-ERR must be exactly 16 hexadecimal characters"),
+            ("SET k b IFDNE x000000000000000", "-ERR must be exactly 16 hexadecimal characters"),
+            ("SET n b IFDEQ 123", "(nil)"),
+            ("SET n b IFDNE 123 GET", "(nil)"),
+            ("GET n", r#""b""#),
+            ("DIGEST absent", "(nil)"),
+            ("SET k 12345", "+OK"),
+            ("DIGEST k", r#""f34099ede96b5581""#),
+            ("DIGEST", "-ERR wrong number of arguments for 'digest' command"),
+        ],
+    );
+}
+
+#[test]
+fn removing_by_comparison() {
+    check_with(
+        BEYOND_REDIS_8_0,
+        &[
+            ("DELIFEQ k v", ":0"),
+            ("SET k v", "+OK"),
+            ("DELIFEQ k w", ":0"),
+            ("DELIFEQ k v", ":1"),
+            ("EXISTS k", ":0"),
+            ("SET k 5", "+OK"),
+            ("DELIFEQ k 05", ":0"),
+            ("DELIFEQ k 5", ":1"),
+            ("DELIFEQ k", "-ERR wrong number of arguments for 'delifeq' command"),
+            ("DELEX k", ":0"),
+            ("DELEX k IFEQ", ":0"),
+            ("DELEX k FOO x", ":0"),
+            ("SET k v", "+OK"),
+            ("DELEX k FOO x", "-ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE"),
+            ("DELEX k IFEQ", "-ERR wrong number of arguments for 'delex' command"),
+            ("DELEX k IFEQ v w", "-ERR wrong number of arguments for 'delex' command"),
+            ("DELEX k IFEQ w", ":0"),
+            ("DELEX k ifne v", ":0"),
+            ("DELEX k IFNE w", ":1"),
+            ("SET k hello", "+OK"),
+            ("DELEX k IFDNE 9555e8555c62dcfd", ":0"),
+            ("DELEX k IFDEQ 9555e8555c62dcff", ":0"),
+            ("DELEX k IFDEQ 9555e8555c62dcfd", ":1"),
+            ("SET k v", "+OK"),
+            ("DELEX k", ":1"),
+        ],
+    );
+}
+
+#[test]
+fn msetex() {
+    check_with(
+        BEYOND_REDIS_8_0,
+        &[
+            ("MSETEX 2 a 1 b 2", ":1"),
+            ("MGET a b", r#"["1", "2"]"#),
+            ("MSETEX 2 a 3 c 4 NX", ":0"),
+            ("MSETEX 2 a 3 c 4 XX", ":0"),
+            ("EXISTS c", ":0"),
+            ("MSETEX 2 a 3 b 4 XX EX 100", ":1"),
+            ("TTL b", ":100"),
+            ("MSETEX 2 a 5 b 6 KEEPTTL", ":1"),
+            ("TTL a", ":100"),
+            ("GET a", r#""5""#),
+            ("MSETEX 2 c 1 c 2 NX PX 100000", ":1"),
+            ("GET c", r#""2""#),
+            ("MSETEX 1 c 1 EX 10 XX", ":1"),
+            ("MSETEX 1 c 1 nx NX", ":0"),
+            ("MSETEX 1 c 1 EX 10 EX 20", ":1"),
+            ("TTL c", ":20"),
+            ("MSETEX 1 c 1", ":1"),
+            ("TTL c", ":-1"),
+            ("MSETEX 1 c 1 PXAT 1", ":1"),
+            ("EXISTS c", ":0"),
+            ("MSETEX 0 a 1", "-ERR invalid numkeys value or out of range"),
+            ("MSETEX -1 a 1", "-ERR invalid numkeys value or out of range"),
+            ("MSETEX x a 1", "-ERR invalid numkeys value or out of range"),
+            ("MSETEX 2147483648 a 1", "-ERR invalid numkeys value or out of range"),
+            ("MSETEX 2147483647 a 1", "-ERR syntax error"),
+            ("MSETEX 2 a 1", "-ERR syntax error"),
+            ("MSETEX 1 a 1 b", "-ERR syntax error"),
+            ("MSETEX 1 a 1 NX XX", "-ERR syntax error"),
+            ("MSETEX 1 a 1 EX", "-ERR syntax error"),
+            ("MSETEX 1 a 1 EX 0", "-ERR invalid expire time in 'msetex' command"),
+            ("MSETEX 1 a 1 EX x", "-ERR value is not an integer or out of range"),
+            ("MSETEX 1 a 1 EX 9223372036854775807", "-ERR invalid expire time in 'msetex' command"),
+            ("MSETEX 1 a 1 EX 10 KEEPTTL", "-ERR syntax error"),
+            ("MSETEX 1 a 1 PERSIST", "-ERR syntax error"),
+            ("MSETEX 1 a 1 GET", "-ERR syntax error"),
+            ("MSETEX 1 a 1 IFEQ 1", "-ERR syntax error"),
+            ("MSETEX 1 a", "-ERR wrong number of arguments for 'msetex' command"),
+        ],
+    );
+}
+
+#[test]
+fn strings_have_a_longest_length() {
+    check_with(
+        &[("proto-max-bulk-len", "1mb")],
+        &[
+            ("SETRANGE k 1048575 x", ":1048576"),
+            ("APPEND k x", "-ERR string exceeds maximum allowed size (proto-max-bulk-len)"),
+            ("APPEND k \"\"", ":1048576"),
+            ("SETRANGE k 1048575 xy", "-ERR string exceeds maximum allowed size (proto-max-bulk-len)"),
+            ("SETRANGE k 1048576 x", "-ERR string exceeds maximum allowed size (proto-max-bulk-len)"),
+            ("SETRANGE k 0 y", ":1048576"),
+            ("STRLEN k", ":1048576"),
+            ("LCS k k", "-ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"),
+            ("LCS k absent", "-ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"),
+        ],
+    );
 }

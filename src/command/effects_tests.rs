@@ -1,0 +1,196 @@
+//! What commands send to the append-only file and to replicas, and the keyspace events that they cause.
+//!
+//! Replies cannot show either, so these tests look at what a command leaves in the keyspace's queues. Each
+//! line is a command, what it propagates (several commands apart by `; `), and its events in order. They
+//! were read off a real Redis 8 with a replica's connection and a subscriber.
+
+use crate::base::clock::{Micros, Monotonic, Now};
+use crate::base::text::split_arguments;
+use crate::config::{Disk, Startup};
+use crate::keyspace::DbIndex;
+use crate::resp::reader::{Reply, ReplyReader};
+use crate::resp::request::OwnedRequest;
+use crate::server::client::Peer;
+use crate::server::{Server, Stopwatch, dispatch};
+
+/// The time of the tests: 1,000,000 ms after the epoch.
+const NOW: Micros = Micros(1_000_000_000);
+
+fn server() -> Server {
+    let Ok(Startup::Serve(config)) = crate::config::start(&[], &Disk) else { panic!("the defaults are a configuration") };
+    let mut server = Server::new(*config, super::registry(), 1, Now { unix: NOW, monotonic: Monotonic(0) }, Stopwatch(|| 0));
+    server.keyspace.set_event_mask(u32::MAX);
+    server.keyspace.effects.recording = true;
+    server
+}
+
+/// The words of each command in a stream.
+fn commands(stream: &[u8]) -> String {
+    let mut reader = ReplyReader::new();
+    reader.feed(stream);
+    let mut commands = Vec::new();
+    while let Some(Reply::Array(words)) = reader.next_reply().expect("a stream of commands") {
+        let words = words.iter().map(|word| match word {
+            Reply::Bulk(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+            other => panic!("not a word: {other}"),
+        });
+        commands.push(words.collect::<Vec<_>>().join(" "));
+    }
+    commands.join("; ")
+}
+
+/// Runs lines of command, propagation and events.
+#[track_caller]
+fn check(lines: &[(&str, &str, &str)]) {
+    let mut server = server();
+    let client = server.connected(0, Peer { loopback: true, ..Peer::default() }).expect("room for a client");
+    for (line, propagated, events) in lines {
+        let words = split_arguments(line.as_bytes()).expect("balanced quotes");
+        let request = OwnedRequest::from_words(words.iter().map(Vec::as_slice));
+        server.as_client(client, |ctx| dispatch::execute(ctx, request.args(), None));
+        let effects = &mut server.keyspace.effects;
+        let shown = effects.events.drain(..).map(|event| {
+            let db = if event.db == DbIndex(0) { String::new() } else { format!("@{}", event.db.0) };
+            format!("{}{db}({})", event.event.name, String::from_utf8_lossy(&event.key))
+        });
+        assert_eq!(shown.collect::<Vec<_>>().join(" "), *events, "events of {line}");
+        assert_eq!(commands(&effects.stream), *propagated, "propagation of {line}");
+        effects.stream.clear();
+        effects.propagated.clear();
+    }
+}
+
+#[test]
+fn setting_strings() {
+    check(&[
+        ("SET a 1", "SET a 1", "new(a) set(a)"),
+        ("SET a 1 EX 100", "SET a 1 PXAT 1100000", "set(a) expire(a)"),
+        ("SET a 1 PX 100", "SET a 1 PXAT 1000100", "set(a) expire(a)"),
+        ("SET a 1 EXAT 5000", "SET a 1 PXAT 5000000", "set(a) expire(a)"),
+        ("SET a 2 GET", "SET a 2", "set(a)"),
+        ("SET a 2 NX", "", ""),
+        ("SET n 2 NX", "SET n 2 NX", "new(n) set(n)"),
+        ("SET n 2 XX", "SET n 2 XX", "set(n)"),
+        ("SET n 2 XX GET", "SET n 2 XX", "set(n)"),
+        ("SET n 3 KEEPTTL GET", "SET n 3 KEEPTTL", "set(n)"),
+        ("SET n 3 EX 100 GET NX", "", ""),
+        ("SET z 3 EX 100 GET NX", "SET z 3 PXAT 1100000", "keymiss(z) new(z) set(z) expire(z)"),
+        ("SET z 3 EX 100 XX", "SET z 3 PXAT 1100000", "set(z) expire(z)"),
+        ("SET z 4 IFEQ 3", "SET z 4", "set(z)"),
+        ("SET z 5 IFEQ 3", "", ""),
+        ("SET z 5 IFNE 3 KEEPTTL", "SET z 5 KEEPTTL", "set(z)"),
+        ("SET z 6 IFEQ 5 PX 1", "SET z 6 PXAT 1000001", "set(z) expire(z)"),
+        ("GETSET a 5", "SET a 5", "set(a)"),
+        ("GETSET nokey 5", "SET nokey 5", "keymiss(nokey) new(nokey) set(nokey)"),
+        ("SETEX a 100 v", "SET a v PXAT 1100000", "set(a) expire(a)"),
+        ("PSETEX a 100 v", "SET a v PXAT 1000100", "set(a) expire(a)"),
+        ("SETNX a b", "", ""),
+        ("SETNX q b", "SETNX q b", "new(q) set(q)"),
+        ("MSET a 1 b 2 a 3", "MSET a 1 b 2 a 3", "set(a) new(b) set(b) set(a)"),
+        ("MSETNX a 1 zz 2", "", ""),
+        ("MSETNX yy 1 zz 2", "MSETNX yy 1 zz 2", "new(yy) set(yy) new(zz) set(zz)"),
+        ("MSETEX 2 a 1 b 2 EX 100", "MSETEX 2 a 1 b 2 PXAT 1100000", "set(a) expire(a) set(b) expire(b)"),
+        ("MSETEX 2 a 1 b 2", "MSETEX 2 a 1 b 2", "set(a) set(b)"),
+        ("MSETEX 2 a 1 b 2 PX 5 XX", "MSETEX 2 a 1 b 2 XX PXAT 1000005", "set(a) expire(a) set(b) expire(b)"),
+        ("MSETEX 2 a 1 c 2 NX", "", ""),
+        ("SET a", "", ""),
+    ]);
+}
+
+#[test]
+fn reading_and_removing_strings() {
+    check(&[
+        ("GET k", "", "keymiss(k)"),
+        ("MGET k j", "", "keymiss(k) keymiss(j)"),
+        ("STRLEN k", "", "keymiss(k)"),
+        ("GETRANGE k 0 1", "", "keymiss(k)"),
+        ("LCS k j", "", "keymiss(k) keymiss(j)"),
+        ("SET k v", "SET k v", "new(k) set(k)"),
+        ("GETEX k", "", ""),
+        ("GETEX k PERSIST", "", ""),
+        ("GETEX k EX 100", "PEXPIREAT k 1100000", "expire(k)"),
+        ("GETEX k PERSIST", "PERSIST k", "persist(k)"),
+        ("GETEX k PXAT 2000000", "PEXPIREAT k 2000000", "expire(k)"),
+        ("GETEX k EXAT 5", "DEL k", "del(k)"),
+        ("GETEX k PERSIST", "", "keymiss(k)"),
+        ("GETDEL k", "", "keymiss(k)"),
+        ("SET k v", "SET k v", "new(k) set(k)"),
+        ("GETDEL k", "DEL k", "del(k)"),
+        ("SET k v", "SET k v", "new(k) set(k)"),
+        ("DELIFEQ k w", "", ""),
+        ("DELIFEQ k v", "DEL k", "del(k)"),
+        ("SET k v", "SET k v", "new(k) set(k)"),
+        ("DELEX k IFEQ w", "", ""),
+        ("DELEX k IFNE w", "DEL k", "del(k)"),
+        ("DELEX k", "", ""),
+    ]);
+}
+
+#[test]
+fn changing_strings() {
+    check(&[
+        ("APPEND a foo", "APPEND a foo", "new(a) append(a)"),
+        ("APPEND a \"\"", "APPEND a ", "append(a)"),
+        ("SETRANGE a 1 \"\"", "", ""),
+        ("SETRANGE a 1 b", "SETRANGE a 1 b", "setrange(a)"),
+        ("SETRANGE b 1 b", "SETRANGE b 1 b", "new(b) setrange(b)"),
+        ("SETRANGE c 1 \"\"", "", ""),
+        ("INCR n", "INCR n", "new(n) incrby(n)"),
+        ("INCRBY n 5", "INCRBY n 5", "incrby(n)"),
+        ("DECR n", "DECR n", "incrby(n)"),
+        ("DECRBY n 2", "DECRBY n 2", "incrby(n)"),
+        ("INCR a", "", ""),
+        ("INCRBYFLOAT n 1.5", "SET n 4.5 KEEPTTL", "incrbyfloat(n)"),
+        ("INCRBYFLOAT m 1.5", "SET m 1.5 KEEPTTL", "new(m) incrbyfloat(m)"),
+    ]);
+}
+
+#[test]
+fn deadlines() {
+    check(&[
+        ("SET a 1", "SET a 1", "new(a) set(a)"),
+        ("EXPIRE a 100", "PEXPIREAT a 1100000", "expire(a)"),
+        ("EXPIRE a 100 NX", "", ""),
+        ("EXPIRE a 1000 GT", "PEXPIREAT a 2000000 GT", "expire(a)"),
+        ("PEXPIRE a 50 XX", "PEXPIREAT a 1000050 XX", "expire(a)"),
+        ("EXPIREAT a 2000", "PEXPIREAT a 2000000", "expire(a)"),
+        ("PEXPIREAT a 3000000", "PEXPIREAT a 3000000", "expire(a)"),
+        ("PERSIST a", "PERSIST a", "persist(a)"),
+        ("PERSIST a", "", ""),
+        ("EXPIRE a -1", "DEL a", "del(a)"),
+        ("EXPIRE a 100", "", ""),
+        ("PERSIST a", "", ""),
+        ("TTL a", "", "keymiss(a)"),
+        ("PEXPIRETIME a", "", "keymiss(a)"),
+    ]);
+}
+
+#[test]
+fn whole_keys() {
+    check(&[
+        ("MSET a 1 b 2", "MSET a 1 b 2", "new(a) set(a) new(b) set(b)"),
+        ("DEL a b x", "DEL a b x", "del(a) del(b)"),
+        ("DEL a", "", ""),
+        ("MSET a 1 b 2", "MSET a 1 b 2", "new(a) set(a) new(b) set(b)"),
+        ("UNLINK b", "UNLINK b", "del(b)"),
+        ("RENAME a b", "RENAME a b", "new(b) rename_from(a) rename_to(b)"),
+        ("RENAME b b", "", ""),
+        ("RENAMENX b b", "", ""),
+        ("RENAMENX b c", "RENAMENX b c", "new(c) rename_from(b) rename_to(c)"),
+        ("COPY c d", "COPY c d", "new(d) copy_to(d)"),
+        ("COPY c d", "", ""),
+        ("COPY c d REPLACE", "COPY c d REPLACE", "new(d) copy_to(d)"),
+        ("RENAME c d", "RENAME c d", "new(d) rename_from(c) rename_to(d)"),
+        ("COPY d e DB 3", "COPY d e DB 3", "new@3(e) copy_to@3(e)"),
+        ("MOVE d 3", "MOVE d 3", "new@3(d) move_from(d) move_to@3(d)"),
+        ("MOVE d 3", "", ""),
+        ("TOUCH e", "", "keymiss(e)"),
+        ("EXISTS e", "", "keymiss(e)"),
+        ("TYPE e", "", "keymiss(e)"),
+        ("OBJECT ENCODING e", "", ""),
+        ("SWAPDB 0 0", "SWAPDB 0 0", ""),
+        ("SWAPDB 1 2", "SWAPDB 1 2", ""),
+        ("FLUSHDB", "FLUSHDB", ""),
+        ("FLUSHALL ASYNC", "FLUSHALL ASYNC", ""),
+    ]);
+}
