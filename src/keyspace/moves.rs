@@ -61,8 +61,7 @@ impl Keyspace {
         for db in [a, b] {
             let other = if db == a { b } else { a };
             self.doom_watchers(db, other);
-            let ready: Vec<Box<[u8]>> = self.interests[db.at()].all_awaited().map(Box::from).collect();
-            self.effects.ready.extend(ready.into_iter().map(|key| (db, key)));
+            self.wake_all(db);
         }
         if self.hooks & super::TRACKED != 0 {
             self.effects.invalidated.push(None);
@@ -82,13 +81,20 @@ impl Keyspace {
         self.effects.doomed.extend(doomed);
     }
 
+    /// Lets everybody look who waits for a key of a database.
+    fn wake_all(&mut self, db: DbIndex) {
+        let mut keys: Vec<Box<[u8]>> = self.interests[db.at()].all_awaited().map(Box::from).collect();
+        // the order must not depend on the process's random state
+        keys.sort_unstable();
+        self.effects.ready.extend(keys.into_iter().map(|key| (db, key)));
+    }
+
     /// Empties a database; the blocks are freed elsewhere. Gives the number of keys.
     pub fn flush(&mut self, db: DbIndex) -> u64 {
         self.doom_watchers(db, db);
         let old = std::mem::replace(&mut self.databases[db.at()], Database::new(self.hasher));
         let keys = old.table.len() as u64;
-        let awaited: Vec<Box<[u8]>> = self.interests[db.at()].all_awaited().map(Box::from).collect();
-        self.effects.ready.extend(awaited.into_iter().map(|key| (db, key)));
+        self.wake_all(db);
         if keys > 0 {
             self.effects.garbage.push(Garbage::Keys(old.table));
         }

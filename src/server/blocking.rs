@@ -2,19 +2,27 @@
 //!
 //! Blocking is not a second implementation of any command. A handler that finds nothing returns
 //! [`Flow::Block`]; the request is parked here with its keys. When a key turns ready, the same handler
-//! runs again for each client in that key's queue, oldest first, until one of them blocks again because
-//! the key is empty.
+//! runs again for each client in that key's queue, oldest first, as long as the key has what they want.
 //!
 //! ```text
 //! running ──Flow::Block──▶ parked ──key ready, handler replies──▶ running
-//!            park            │  ▲                 serve
+//!            park            │  ▲                 run_parked
 //!                            │  └──handler blocks again── (keeps its place)
 //!                            ├──deadline: time_out──▶ running
-//!                            ├──CLIENT UNBLOCK: unblock──▶ running
-//!                            └──connection closed: forget──▶ gone
+//!                            ├──CLIENT UNBLOCK: end_wait, end_wait_with──▶ running
+//!                            └──connection closed: release──▶ gone
 //! ```
+//!
+//! - A place in the queues is a ticket, drawn when the client parks: the same one in the queue of each
+//!   key it named. A client that looked in vain keeps it. (Redis lines it up again at the end.)
+//! - Serving is one loop, not a recursion: what a served command makes ready (BLMOVE into a key that
+//!   another waits for) is served by the same loop, after the clients of the keys that were ready before.
+//! - A timer cannot be taken back, so a client has one set, for the earliest deadline it had; when that
+//!   goes off too early it is set anew. A client that waits an hour at most, a thousand times a second,
+//!   costs one timer.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 
 use super::client::{ClientFlags, ClientKey};
 use super::context::{Block, Ctx, Flow, OnTimeout};
@@ -34,8 +42,9 @@ pub struct Blocked {
     pub command: CommandId,
     /// The database of the keys.
     pub db: DbIndex,
-    /// The keys it waits for.
+    /// The keys it waits for, each once.
     pub keys: Vec<Box<[u8]>>,
+    ticket: Ticket,
     /// The type a key must have to serve it; none if it does not wait for keys.
     pub wants: Option<Type>,
     /// Whether a lost key serves it, too.
@@ -53,13 +62,28 @@ impl Blocked {
     }
 }
 
-/// A key's queue is in order of parking.
-type Queues = HashMap<(DbIndex, Box<[u8]>), VecDeque<ClientKey>>;
+/// A client's place in the queues: lower ones are served first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Ticket(u64);
+
+/// Who waits for one key.
+#[derive(Default)]
+struct Queue {
+    waiting: BTreeMap<Ticket, ClientKey>,
+    /// How many of them want to know of the key's loss.
+    wanting_loss: usize,
+}
 
 /// All parked clients.
 #[derive(Default)]
 pub struct Parked {
-    queues: Queues,
+    /// The queues of each database, by its number.
+    queues: Vec<HashMap<Box<[u8]>, Queue>>,
+    last_ticket: Ticket,
+    /// By slot of the slab: when the client's timer goes off, if one is set.
+    timers: Vec<Option<Millis>>,
+    /// Whether [`Server::serve_ready`] is at work.
+    serving: bool,
     /// Clients parked, those included that wait for something else than keys.
     pub clients: usize,
     /// Clients that wait for something else than a key and should look again (WAIT after an ACK).
@@ -69,36 +93,90 @@ pub struct Parked {
 impl Parked {
     /// How many keys are waited for.
     pub fn keys(&self) -> usize {
-        self.queues.len()
+        self.queues.iter().map(HashMap::len).sum()
+    }
+
+    /// How many keys are waited for whose loss ends the wait, too.
+    pub fn keys_wanting_loss(&self) -> usize {
+        self.queues.iter().flat_map(HashMap::values).filter(|queue| queue.wanting_loss > 0).count()
+    }
+
+    fn draw_ticket(&mut self) -> Ticket {
+        self.last_ticket.0 += 1;
+        self.last_ticket
+    }
+
+    fn queue(&self, db: DbIndex, key: &[u8]) -> Option<&Queue> {
+        self.queues.get(db.at())?.get(key)
+    }
+
+    fn enqueue(&mut self, key: ClientKey, blocked: &Blocked) {
+        if self.queues.len() <= blocked.db.at() {
+            self.queues.resize_with(blocked.db.at() + 1, HashMap::new);
+        }
+        for name in &blocked.keys {
+            let queue = self.queues[blocked.db.at()].entry(name.clone()).or_default();
+            queue.waiting.insert(blocked.ticket, key);
+            queue.wanting_loss += usize::from(blocked.wants_loss);
+        }
+    }
+
+    fn dequeue(&mut self, blocked: &Blocked) {
+        for name in &blocked.keys {
+            let queues = &mut self.queues[blocked.db.at()];
+            let queue = queues.get_mut(name).expect("a parked client stands in the queue of each of its keys");
+            queue.waiting.remove(&blocked.ticket);
+            queue.wanting_loss -= usize::from(blocked.wants_loss);
+            if queue.waiting.is_empty() {
+                queues.remove(name);
+            }
+        }
     }
 }
 
 /// Parks the client of `ctx`, whose command is `args`.
 pub fn park(ctx: &mut Ctx<'_>, args: Args<'_>, block: Block) {
     let (key, db, command) = (ctx.client, ctx.db.index(), ctx.command);
-    for name in &block.keys {
+    let mut keys = block.keys;
+    keys.sort_unstable();
+    keys.dedup();
+    for name in &keys {
         ctx.db.space().await_key(db, name);
-        ctx.state.parked.queues.entry((db, name.clone())).or_default().push_back(key);
     }
     if let Some(deadline) = block.deadline {
-        ctx.state.arm(deadline, Timer::Blocked(key));
+        ctx.state.arm_wait(key, deadline);
     }
-    ctx.state.parked.clients += 1;
-    let client = ctx.client();
-    client.flags.set(ClientFlags::BLOCKED, true);
-    client.blocked = Some(Box::new(Blocked {
+    let blocked = Blocked {
         request: block.request.unwrap_or_else(|| args.to_owned()),
         command,
         db,
-        keys: block.keys,
+        keys,
+        ticket: ctx.state.parked.draw_ticket(),
         wants: block.wants,
         wants_loss: block.wants_loss,
         deadline: block.deadline,
         on_timeout: block.on_timeout,
-    }));
+    };
+    ctx.state.parked.enqueue(key, &blocked);
+    ctx.state.parked.clients += 1;
+    let client = ctx.client();
+    client.flags.set(ClientFlags::BLOCKED, true);
+    client.blocked = Some(Box::new(blocked));
 }
 
 impl State {
+    /// Sets the timer of a client that parks, unless one goes off by then anyway.
+    fn arm_wait(&mut self, key: ClientKey, deadline: Millis) {
+        let timers = &mut self.parked.timers;
+        if timers.len() <= key.0 {
+            timers.resize(key.0 + 1, None);
+        }
+        if timers[key.0].is_none_or(|timer| timer > deadline) {
+            timers[key.0] = Some(deadline);
+            self.arm(deadline, Timer::Blocked(key));
+        }
+    }
+
     /// Takes a client out of all queues; it may go on with its next request.
     pub fn release(&mut self, space: &mut Keyspace, key: ClientKey) -> Option<Box<Blocked>> {
         let client = self.clients.get_mut(key)?;
@@ -108,75 +186,71 @@ impl State {
         self.parked.clients -= 1;
         for name in &blocked.keys {
             space.stop_awaiting(blocked.db, name);
-            let slot = (blocked.db, name.clone());
-            if let Some(queue) = self.parked.queues.get_mut(&slot) {
-                // a client that names a key twice stands twice in its queue
-                if let Some(at) = queue.iter().position(|&other| other == key) {
-                    queue.remove(at);
-                }
-                if queue.is_empty() {
-                    self.parked.queues.remove(&slot);
-                }
-            }
         }
+        self.parked.dequeue(&blocked);
         self.resume(key);
         Some(blocked)
-    }
-
-    /// The clients that wait for a key, in order.
-    fn queue(&self, db: DbIndex, key: &[u8]) -> Vec<ClientKey> {
-        let queue = self.parked.queues.get(&(db, Box::from(key)));
-        let mut clients: Vec<ClientKey> = queue.into_iter().flatten().copied().collect();
-        clients.dedup();
-        clients
     }
 }
 
 impl Server {
     /// Serves clients whose keys turned ready, first come first served, until no key is ready.
     pub(super) fn serve_ready(&mut self) {
+        if self.state.parked.serving {
+            return;
+        }
+        self.state.parked.serving = true;
         loop {
-            let ready = std::mem::take(&mut self.keyspace.effects.ready);
+            let mut ready = std::mem::take(&mut self.keyspace.effects.ready);
             let again = std::mem::take(&mut self.state.parked.look_again);
             if ready.is_empty() && again.is_empty() {
-                return;
+                break;
             }
+            ready.dedup();
             for (db, key) in ready {
-                for client in self.state.queue(db, &key) {
-                    if !self.serve(db, &key, client) {
-                        break;
-                    }
-                }
+                self.serve_queue(db, &key);
             }
             for client in again {
                 self.run_parked(client, false);
             }
         }
+        self.state.parked.serving = false;
     }
 
-    /// Lets one parked client look at a key. Gives whether the next in the queue may find something, too.
-    fn serve(&mut self, db: DbIndex, key: &[u8], client: ClientKey) -> bool {
-        let Some(blocked) = self.state.clients.get(client).and_then(|client| client.blocked.as_ref()) else { return true };
-        let (wants, wants_loss) = (blocked.wants, blocked.wants_loss);
-        let found = self.keyspace.db(db).type_of(key);
-        let serves = found.is_some() && found == wants || wants_loss && found != wants;
-        if serves {
-            self.run_parked(client, false);
+    /// Lets the clients that wait for a key look at it, in order.
+    fn serve_queue(&mut self, db: DbIndex, key: &[u8]) {
+        let mut last = Ticket::default();
+        while let Some(queue) = self.state.parked.queue(db, key) {
+            let Some((&ticket, &client)) = queue.waiting.range((Bound::Excluded(last), Bound::Unbounded)).next() else { return };
+            let any_wants_loss = queue.wanting_loss > 0;
+            let found = self.keyspace.db(db).type_of(key);
+            if found.is_none() && !any_wants_loss {
+                return;
+            }
+            last = ticket;
+            let Some(session) = self.state.clients.get(client) else { continue };
+            let Some(blocked) = &session.blocked else { continue };
+            // a client that is about to be closed must not take anything with it
+            if session.flags.any(ClientFlags::CLOSE_NOW) {
+                continue;
+            }
+            if found.is_some() && found == blocked.wants || blocked.wants_loss && found != blocked.wants {
+                self.run_parked(client, false);
+            }
         }
-        // another client may wait for another type
-        true
     }
 
     /// Runs a parked command again; if it replies, its client goes on.
     pub(super) fn run_parked(&mut self, key: ClientKey, timed_out: bool) {
-        let Some(blocked) = self.state.clients.get(key).and_then(|client| client.blocked.as_ref()) else { return };
-        let (request, command) = (blocked.request.clone(), blocked.command);
+        let Some(client) = self.state.clients.get_mut(key) else { return };
+        let Some(blocked) = client.blocked.take() else { return };
         self.state.command_started = self.state.stopwatch.now();
         let flow = self.as_client(key, |ctx| {
-            ctx.command = command;
+            ctx.command = blocked.command;
             ctx.timed_out = timed_out;
-            super::dispatch::call(ctx, request.args())
+            super::dispatch::call(ctx, blocked.request.args())
         });
+        self.state.clients[key].blocked = Some(blocked);
         if matches!(flow, Flow::Done) {
             self.state.release(&mut self.keyspace, key);
         }
@@ -186,31 +260,36 @@ impl Server {
     /// A parked client's time may be up.
     pub(super) fn time_out(&mut self, key: ClientKey) {
         let now = self.keyspace.now;
-        let Some(blocked) = self.state.clients.get(key).and_then(|client| client.blocked.as_ref()) else { return };
-        if blocked.deadline.is_none_or(|deadline| deadline > now) {
-            return;
+        if let Some(timer) = self.state.parked.timers.get_mut(key.0) {
+            timer.take_if(|due| *due <= now);
         }
-        self.end_wait(key);
+        let blocked = self.state.clients.get(key).and_then(|client| client.blocked.as_ref());
+        match blocked.and_then(|blocked| blocked.deadline) {
+            None => {}
+            Some(deadline) if deadline > now => self.state.arm_wait(key, deadline),
+            Some(_) => self.end_wait(key),
+        }
     }
 
     /// Ends a wait as if its time were up.
     pub(super) fn end_wait(&mut self, key: ClientKey) {
         let Some(blocked) = self.state.clients.get(key).and_then(|client| client.blocked.as_ref()) else { return };
         match blocked.on_timeout {
-            OnTimeout::RunAgain => {
-                self.run_parked(key, true);
-                return;
-            }
-            OnTimeout::NullArray => self.as_client(key, |ctx| ctx.reply.null_array()),
-            OnTimeout::Null => self.as_client(key, |ctx| ctx.reply.null()),
+            OnTimeout::RunAgain => self.run_parked(key, true),
+            OnTimeout::NullArray => self.answer(key, |ctx| ctx.reply.null_array()),
+            OnTimeout::Null => self.answer(key, |ctx| ctx.reply.null()),
         }
-        self.state.release(&mut self.keyspace, key);
     }
 
     /// Ends a wait with an error.
     pub(super) fn end_wait_with(&mut self, key: ClientKey, error: &Error) {
-        self.as_client(key, |ctx| ctx.reply.error(error.text()));
+        self.answer(key, |ctx| ctx.reply.error(error.text()));
         self.state.count_error(error);
+    }
+
+    /// Replies to a parked client and lets it go on.
+    fn answer(&mut self, key: ClientKey, reply: impl FnOnce(&mut Ctx<'_>)) {
+        self.as_client(key, reply);
         self.state.release(&mut self.keyspace, key);
     }
 }

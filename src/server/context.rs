@@ -53,6 +53,20 @@ pub struct Block {
     pub request: Option<OwnedRequest>,
 }
 
+impl Block {
+    /// How a handler ends that waits for one of its keys to get a value of a type.
+    pub fn for_keys<'a>(keys: impl Iterator<Item = &'a [u8]>, wants: Type, deadline: Option<Millis>) -> Outcome {
+        Ok(Flow::Block(Box::new(Block {
+            keys: keys.map(Box::from).collect(),
+            wants: Some(wants),
+            wants_loss: false,
+            deadline,
+            on_timeout: OnTimeout::NullArray,
+            request: None,
+        })))
+    }
+}
+
 /// What of a command goes to the append-only file and the replicas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Propagation {

@@ -1,11 +1,13 @@
 //! One server without sockets, clients that type, and a clock that the test moves.
 
+use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use ruddle::base::clock::{Micros, Monotonic, Now};
 use ruddle::base::text;
 use ruddle::config::Startup;
+use ruddle::resp::Protocol;
 use ruddle::resp::reader::ReplyReader;
 use ruddle::server::client::{ClientKey, Peer};
 use ruddle::server::turn::Inbound;
@@ -18,6 +20,8 @@ pub const START_MS: i64 = 1_700_000_000_000;
 pub struct World {
     pub server: Server,
     now_us: i64,
+    /// What clients have sent and the server has not consumed yet.
+    unread: HashMap<ClientKey, Vec<u8>>,
 }
 
 fn no_time() -> u64 {
@@ -42,6 +46,7 @@ impl World {
         let mut world = World {
             server: Server::new(config, ruddle::command::registry(), 1, Now::default(), Stopwatch(no_time)),
             now_us: START_MS * 1000,
+            unread: HashMap::new(),
         };
         world.tick();
         world
@@ -70,18 +75,40 @@ impl World {
     }
 
     fn run_runnable(&mut self) {
-        for key in self.server.take_runnable() {
-            let mut inbound = [Inbound { client: key, bytes: b"", fresh: 0, consumed: 0 }];
-            let now = self.now();
-            self.server.turn(now, &mut inbound);
+        loop {
+            let runnable = self.server.take_runnable();
+            if runnable.is_empty() {
+                return;
+            }
+            for key in runnable {
+                self.turn(key, &[]);
+            }
         }
     }
 
-    /// Sends bytes as they are. What is not consumed is lost, so send whole requests.
-    pub fn send_raw(&mut self, client: ClientKey, bytes: &[u8]) {
-        let mut inbound = [Inbound { client, bytes, fresh: bytes.len(), consumed: 0 }];
+    fn turn(&mut self, client: ClientKey, fresh: &[u8]) {
+        let mut bytes = self.unread.remove(&client).unwrap_or_default();
+        bytes.extend_from_slice(fresh);
+        let mut inbound = [Inbound { client, bytes: &bytes, fresh: fresh.len(), consumed: 0 }];
         let now = self.now();
         self.server.turn(now, &mut inbound);
+        let consumed = inbound[0].consumed;
+        if consumed < bytes.len() {
+            self.unread.insert(client, bytes.split_off(consumed));
+        }
+    }
+
+    /// Sends bytes as they are. What the server does not consume, of a parked client for instance, is
+    /// kept until it does.
+    pub fn send_raw(&mut self, client: ClientKey, bytes: &[u8]) {
+        self.turn(client, bytes);
+        self.run_runnable();
+    }
+
+    /// A client's connection is gone.
+    pub fn disconnect(&mut self, client: ClientKey) {
+        self.unread.remove(&client);
+        self.server.closed(client);
         self.run_runnable();
     }
 
@@ -160,7 +187,7 @@ fn run_script(directives: &[(&str, &str)], script: &[(&str, &str)], resp3: bool)
     let client = world.connect();
     let mut oracle = directives.is_empty().then(Oracle::from_env).flatten();
     if resp3 {
-        world.ask(client, "HELLO 3");
+        world.server.state.clients[client].protocol = Protocol::Resp3;
         if let Some(oracle) = &mut oracle {
             oracle.ask("HELLO 3");
         }
