@@ -9,6 +9,7 @@ pub mod connection;
 #[cfg(test)]
 mod effects_tests;
 pub mod keys;
+pub mod list;
 pub mod string;
 pub mod zset;
 
@@ -16,7 +17,7 @@ use crate::server::registry::Registry;
 use crate::server::row::Command;
 
 /// Every family's rows.
-pub const FAMILIES: &[&[Command]] = &[client::COMMANDS, connection::COMMANDS, keys::COMMANDS, string::COMMANDS, zset::COMMANDS];
+pub const FAMILIES: &[&[Command]] = &[client::COMMANDS, connection::COMMANDS, keys::COMMANDS, list::COMMANDS, string::COMMANDS, zset::COMMANDS];
 
 /// The registry of all commands.
 pub fn registry() -> Registry {

@@ -2,6 +2,7 @@
 
 use super::Protocol;
 use crate::base::number;
+use crate::ds::packed::Element;
 use crate::types::string::StringRef;
 
 /// Appends a request of `count` words, as it goes to replicas and into the append-only file.
@@ -132,6 +133,15 @@ impl<'a> Reply<'a> {
         write_header(self.out, b'$', number::length_i64(value) as i64);
         number::write_i64(self.out, value);
         self.out.extend_from_slice(b"\r\n");
+    }
+
+    /// An element of a packed collection as a bulk string.
+    #[inline]
+    pub fn element(&mut self, element: &Element) {
+        match *element {
+            Element::Bytes(bytes) => self.bulk(bytes),
+            Element::Int(value) => self.bulk_integer(value),
+        }
     }
 
     /// A stored string as a bulk string.

@@ -5,9 +5,11 @@
 //! on an ordinary Rust enum (`Hash`, `Set`) while the block stays one thin allocation.
 #![allow(unsafe_code)]
 
+pub mod list;
 pub mod string;
 pub mod zset;
 
+use list::List;
 use string::RawString;
 use zset::Zset;
 
@@ -143,6 +145,8 @@ pub unsafe trait Stored: Sized {
 pub enum Value {
     /// A string, as its bytes.
     String(RawString),
+    /// A list.
+    List(List),
     /// A sorted set.
     Zset(Zset),
 }
@@ -157,6 +161,7 @@ impl Value {
         unsafe {
             match kind.type_of() {
                 Type::String => Value::String(RawString::from_raw(kind, payload)),
+                Type::List => Value::List(List::from_raw(kind, payload)),
                 Type::Zset => Value::Zset(Zset::from_raw(kind, payload)),
                 _ => unreachable!("no such type yet"),
             }
@@ -167,6 +172,7 @@ impl Value {
     pub fn into_raw(self) -> (Kind, u64) {
         match self {
             Value::String(v) => v.into_raw(),
+            Value::List(v) => v.into_raw(),
             Value::Zset(v) => v.into_raw(),
         }
     }
@@ -175,6 +181,7 @@ impl Value {
     pub fn duplicate(&self) -> Value {
         match self {
             Value::String(v) => Value::String(v.duplicate()),
+            Value::List(v) => Value::List(v.clone()),
             Value::Zset(v) => Value::Zset(v.clone()),
         }
     }
@@ -183,6 +190,7 @@ impl Value {
     pub fn encoding(&self) -> &'static str {
         match self {
             Value::String(_) => "raw",
+            Value::List(v) => v.encoding(),
             Value::Zset(v) => v.encoding(),
         }
     }
@@ -191,6 +199,7 @@ impl Value {
     pub fn weight(&self) -> usize {
         match self {
             Value::String(_) => 1,
+            Value::List(v) => v.weight(),
             Value::Zset(v) => v.len(),
         }
     }

@@ -4,11 +4,13 @@
 //! `ruddle::resp::reader::Reply`. With `RUDDLE_ORACLE=host:port` in the environment every line also runs
 //! on a real server (which is flushed first!), so expectations are proven rather than believed.
 
+mod blocking;
 #[allow(dead_code)]
 mod client;
 mod connection;
 mod expire;
 mod harness;
 mod keys;
+mod list;
 mod string;
 mod zset;

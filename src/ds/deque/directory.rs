@@ -44,6 +44,28 @@ impl Chunk {
         let items = nodes.iter().map(Node::count).sum();
         Box::new(Chunk { nodes, items })
     }
+
+    /// Takes out as many nodes from number `first` on as have `most` elements together, but not all.
+    fn split_nodes(&mut self, first: usize, most: usize) -> Box<Self> {
+        let mut items = 0;
+        let within = |node: &&Node| {
+            items += node.count();
+            items <= most
+        };
+        let count = self.nodes.iter().skip(first).take_while(within).count();
+        let taken = Chunk::of(self.nodes.drain(first..first + count).collect());
+        self.items -= taken.items;
+        self.shrink();
+        taken
+    }
+
+    /// Gives memory back after nodes were taken out.
+    fn shrink(&mut self) {
+        let left = self.nodes.len();
+        if left < self.nodes.capacity() / 4 {
+            self.nodes.shrink_to(2 * left);
+        }
+    }
 }
 
 /// Nodes in order.
@@ -56,9 +78,14 @@ pub(super) struct Directory {
 }
 
 impl Directory {
+    /// A directory of nothing.
+    pub(super) fn new() -> Self {
+        Directory { chunks: VecDeque::new(), nodes: 0, items: 0 }
+    }
+
     /// A directory of one run, or of nothing if the run is empty.
     pub(super) fn of(run: Run) -> Self {
-        let mut directory = Directory { chunks: VecDeque::new(), nodes: 0, items: 0 };
+        let mut directory = Directory::new();
         if run.count() > 0 {
             directory.push_node_back(Node::Run(run));
         }
@@ -270,13 +297,39 @@ impl Directory {
         chunk.items -= node.count();
         self.items -= node.count();
         self.nodes -= 1;
-        let left = chunk.nodes.len();
-        if left == 0 {
+        if chunk.nodes.is_empty() {
             self.chunks.remove(place.chunk);
-        } else if left < chunk.nodes.capacity() / 4 {
-            chunk.nodes.shrink_to(2 * left);
+        } else {
+            chunk.shrink();
         }
         node
+    }
+
+    /// Moves as many whole nodes from `place` on as have `most` elements together to the end of
+    /// another directory: of one chunk, or whole chunks. Gives the number of elements.
+    pub(super) fn move_nodes(&mut self, place: Place, most: usize, to: &mut Directory) -> usize {
+        let moved: VecDeque<Box<Chunk>> = if place.node == 0 && self.chunks[place.chunk].items <= most {
+            let mut items = 0;
+            let within = |chunk: &&Box<Chunk>| {
+                items += chunk.items;
+                items <= most
+            };
+            let chunks = self.chunks.iter().skip(place.chunk).take_while(within).count();
+            self.chunks.drain(place.chunk..place.chunk + chunks).collect()
+        } else {
+            VecDeque::from([self.chunks[place.chunk].split_nodes(place.node, most)])
+        };
+        let (mut nodes, mut items) = (0, 0);
+        for chunk in &moved {
+            nodes += chunk.nodes.len();
+            items += chunk.items;
+        }
+        self.nodes -= nodes;
+        self.items -= items;
+        to.nodes += nodes;
+        to.items += items;
+        to.chunks.extend(moved);
+        items
     }
 
     pub(super) fn push_node_back(&mut self, node: Node) {

@@ -64,14 +64,25 @@ impl Deque {
 
     /// Removes up to `count` elements from number `start` on; says how many there were.
     pub fn remove_range(&mut self, start: usize, count: usize) -> usize {
+        let len = self.len();
+        self.cut(start, count);
+        len - self.len()
+    }
+
+    /// Removes up to `count` elements from number `start` on, and gives the nodes that went as a
+    /// whole: to free them may take long, to move them does not.
+    pub fn cut(&mut self, start: usize, count: usize) -> Deque {
         let count = count.min(self.len().saturating_sub(start));
         if count > 0 {
             match &mut self.form {
                 Form::Small(run) => run.remove(start, count),
-                Form::Large(directory) => directory.remove_range(start, count),
+                Form::Large(directory) => {
+                    let removed = directory.cut(start, count);
+                    return Deque { form: Form::Large(Box::new(removed)) };
+                }
             }
         }
-        count
+        Deque::new()
     }
 
     /// Removes up to `limit` of the elements whose text is `text`, beginning at one end; says how
@@ -107,7 +118,7 @@ impl Directory {
             self.split_overgrown(place, fill);
         } else {
             self.insert(index, Side::After, text, fill);
-            self.remove_range(index, 1);
+            self.cut(index, 1);
             // As Redis does it: only if something was left in front of the large element.
             if large && at > 0 {
                 let (place, _) = self.locate(index);
@@ -235,7 +246,10 @@ impl Directory {
         true
     }
 
-    fn remove_range(&mut self, start: usize, count: usize) {
+    /// Removes elements, which there are: parts of nodes where they are, whole nodes and whole
+    /// chunks by moving them into another directory.
+    fn cut(&mut self, start: usize, count: usize) -> Directory {
+        let mut removed = Directory::new();
         let (first, mut at) = self.locate(start);
         let mut place = Some(first);
         let mut left = count;
@@ -243,20 +257,21 @@ impl Directory {
             && let Some(here) = place
         {
             let there = self.node(here).count();
-            let taken = left.min(there - at);
-            if taken == there {
-                self.remove_node(here);
-                place = self.at_or_after(here);
-            } else {
+            if at > 0 || left < there {
+                let taken = left.min(there - at);
                 self.edit(here, |node| match node {
                     Node::Run(run) => run.remove(at, taken),
                     Node::Plain(_) => unreachable!("a part of one element is no element"),
                 });
                 place = self.after(here);
+                left -= taken;
+                at = 0;
+            } else {
+                left -= self.move_nodes(here, left, &mut removed);
+                place = self.at_or_after(here);
             }
-            left -= taken;
-            at = 0;
         }
+        removed
     }
 
     fn remove_matching_forward(&mut self, needle: &Needle, limit: usize) -> usize {

@@ -201,8 +201,8 @@ fn many_nodes_fill_many_chunks() {
     assert_eq!(deque.node_count(), model.len());
     assert!(model.len() > 5990);
     compare(&deque, &model, &mut random);
-    assert_eq!(deque.remove_range(1000, 3500), 3500);
-    model.drain(1000..4500);
+    let cut = deque.cut(1000, 3500);
+    compare(&cut, &model.drain(1000..4500).collect(), &mut random);
     compare(&deque, &model, &mut random);
     while let Some(text) = deque.pop_front(|e| e.to_vec()) {
         assert_eq!(Some(text), model.pop_front());
