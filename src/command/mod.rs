@@ -17,7 +17,8 @@ use crate::server::registry::Registry;
 use crate::server::row::Command;
 
 /// Every family's rows.
-pub const FAMILIES: &[&[Command]] = &[client::COMMANDS, connection::COMMANDS, keys::COMMANDS, list::COMMANDS, string::COMMANDS, zset::COMMANDS];
+pub const FAMILIES: &[&[Command]] =
+    &[client::COMMANDS, connection::COMMANDS, keys::COMMANDS, list::COMMANDS, string::COMMANDS, zset::COMMANDS];
 
 /// The registry of all commands.
 pub fn registry() -> Registry {
