@@ -309,12 +309,11 @@ impl Directory {
     /// another directory: of one chunk, or whole chunks. Gives the number of elements.
     pub(super) fn move_nodes(&mut self, place: Place, most: usize, to: &mut Directory) -> usize {
         let moved: VecDeque<Box<Chunk>> = if place.node == 0 && self.chunks[place.chunk].items <= most {
-            let mut items = 0;
-            let within = |chunk: &&Box<Chunk>| {
-                items += chunk.items;
-                items <= most
-            };
-            let chunks = self.chunks.iter().skip(place.chunk).take_while(within).count();
+            let sums = self.chunks.iter().skip(place.chunk).scan(0, |sum, chunk| {
+                *sum += chunk.items;
+                Some(*sum)
+            });
+            let chunks = sums.take_while(|&sum| sum <= most).count();
             self.chunks.drain(place.chunk..place.chunk + chunks).collect()
         } else {
             VecDeque::from([self.chunks[place.chunk].split_nodes(place.node, most)])
