@@ -8,6 +8,7 @@ pub mod client;
 pub mod connection;
 #[cfg(test)]
 mod effects_tests;
+pub mod geo;
 pub mod keys;
 pub mod list;
 pub mod string;
@@ -18,7 +19,7 @@ use crate::server::row::Command;
 
 /// Every family's rows.
 pub const FAMILIES: &[&[Command]] =
-    &[client::COMMANDS, connection::COMMANDS, keys::COMMANDS, list::COMMANDS, string::COMMANDS, zset::COMMANDS];
+    &[client::COMMANDS, connection::COMMANDS, geo::COMMANDS, keys::COMMANDS, list::COMMANDS, string::COMMANDS, zset::COMMANDS];
 
 /// The registry of all commands.
 pub fn registry() -> Registry {

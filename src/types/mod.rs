@@ -5,6 +5,7 @@
 //! on an ordinary Rust enum (`Hash`, `Set`) while the block stays one thin allocation.
 #![allow(unsafe_code)]
 
+pub mod geo;
 pub mod list;
 pub mod string;
 pub mod zset;
