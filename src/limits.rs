@@ -29,6 +29,10 @@ const _: () = assert!(READ_CHUNK * 4 <= TURN_INPUT, "a turn reads several socket
 const _: () = assert!(BULK_MAX_UNAUTHENTICATED as usize >= READ_CHUNK, "what one read brings may be a word");
 /// Error codes that INFO counts one by one.
 pub const ERROR_CODES: usize = 128;
+/// Keys that the table of client-side caches gives up at a time when it is over its limit.
+pub const CACHES_SLICE: usize = 100;
+/// Bytes of the queue of commands to propagate that are kept for the next command.
+pub const SPARE_STREAM: usize = 64 * 1024;
 /// Timers of clients that fire in one turn.
 pub const TIMER_SLICE: usize = 10_000;
 /// Connections that one turn accepts on one listener.

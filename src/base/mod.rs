@@ -20,5 +20,6 @@ pub mod long_double;
 pub mod memory;
 pub mod number;
 pub mod random;
+pub mod seeded;
 mod shortest_double;
 pub mod text;

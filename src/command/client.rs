@@ -12,9 +12,11 @@ use crate::server::client::{Client, ClientFlags, ClientKey};
 use crate::server::context::{Ctx, DONE, Outcome, integer};
 use crate::server::error::Error;
 use crate::server::row::{Command, Flags};
+use crate::server::tracking::Mode;
 use crate::server::{Later, State, dispatch};
 
 use super::connection::{client_name, is_plain};
+use super::tracking;
 
 /// The rows of the family.
 pub const COMMANDS: &[Command] = &[Command {
@@ -25,6 +27,10 @@ pub const COMMANDS: &[Command] = &[Command {
     complexity: "Depends on subcommand.",
     arity: -2,
     subcommands: &[
+        tracking::CACHING,
+        tracking::GETREDIR,
+        tracking::TRACKING,
+        tracking::TRACKINGINFO,
         Command {
             name: "getname",
             summary: "Returns the connection's name.",
@@ -303,7 +309,7 @@ fn list(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
 /// The letters of a client's state.
 fn letters(client: &Client) -> String {
     let watching = client.subscriptions.as_ref().is_some_and(|s| !s.is_empty());
-    let unbroadcast = client.tracking.as_ref().is_none_or(|t| t.prefixes.is_empty());
+    let tracking = client.tracking.as_ref();
     let flags = client.flags;
     let states = [
         (flags.any(ClientFlags::MONITOR), 'O'),
@@ -313,7 +319,8 @@ fn letters(client: &Client) -> String {
         (flags.any(ClientFlags::MULTI), 'x'),
         (flags.any(ClientFlags::BLOCKED.or(ClientFlags::PAUSED)), 'b'),
         (flags.any(ClientFlags::TRACKING), 't'),
-        (flags.any(ClientFlags::TRACKING) && !unbroadcast, 'B'),
+        (tracking.is_some_and(|tracking| tracking.broken_redirect), 'R'),
+        (tracking.is_some_and(|tracking| tracking.mode == Mode::Broadcast), 'B'),
         (flags.any(ClientFlags::DIRTY_CAS), 'd'),
         (flags.any(ClientFlags::CLOSE_AFTER_REPLY), 'c'),
         (flags.any(ClientFlags::CLOSE_NOW), 'A'),
@@ -344,7 +351,7 @@ fn describe(state: &State, key: ClientKey, text: &mut Vec<u8>) {
     }
     let multi = if client.flags.any(ClientFlags::MULTI) { queued.map_or(0, |t| t.queue.len() as i64) } else { -1 };
     let rest = format!(
-        " flags={} db={} sub={} psub={} ssub={} multi={multi} watch={} qbuf={} qbuf-free=0 argv-mem=0 multi-mem={} rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events={} cmd={command} user=default redir=-1 resp={}",
+        " flags={} db={} sub={} psub={} ssub={} multi={multi} watch={} qbuf={} qbuf-free=0 argv-mem=0 multi-mem={} rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events={} cmd={command} user=default redir={} resp={}",
         letters(client),
         client.db.0,
         subscriptions.map_or(0, |s| s.channels.len()),
@@ -360,6 +367,7 @@ fn describe(state: &State, key: ClientKey, text: &mut Vec<u8>) {
         client.output.memory(),
         client.memory(),
         if client.output.is_empty() { "r" } else { "rw" },
+        tracking::shown_redirect(client.tracking.as_deref()),
         if client.protocol == Protocol::Resp3 { 3 } else { 2 },
     );
     text.extend_from_slice(rest.as_bytes());

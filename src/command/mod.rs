@@ -11,15 +11,27 @@ mod effects_tests;
 pub mod geo;
 pub mod keys;
 pub mod list;
+pub mod pubsub;
 pub mod string;
+pub mod tracking;
+pub mod transaction;
 pub mod zset;
 
 use crate::server::registry::Registry;
 use crate::server::row::Command;
 
 /// Every family's rows.
-pub const FAMILIES: &[&[Command]] =
-    &[client::COMMANDS, connection::COMMANDS, geo::COMMANDS, keys::COMMANDS, list::COMMANDS, string::COMMANDS, zset::COMMANDS];
+pub const FAMILIES: &[&[Command]] = &[
+    client::COMMANDS,
+    connection::COMMANDS,
+    geo::COMMANDS,
+    keys::COMMANDS,
+    list::COMMANDS,
+    pubsub::COMMANDS,
+    string::COMMANDS,
+    transaction::COMMANDS,
+    zset::COMMANDS,
+];
 
 /// The registry of all commands.
 pub fn registry() -> Registry {

@@ -105,6 +105,8 @@ pub struct Propagated {
     pub db: DbIndex,
     /// Where its RESP form ends in [`Effects::stream`]; it starts where the one before ends.
     pub end: usize,
+    /// Whether it is not for the append-only file: it changes no data.
+    pub replicas_only: bool,
 }
 
 /// The queues. See the module's essay.
@@ -140,7 +142,14 @@ impl Effects {
             return;
         }
         crate::resp::writer::write_command(&mut self.stream, count, words);
-        self.propagated.push(Propagated { db, end: self.stream.len() });
+        self.propagated.push(Propagated { db, end: self.stream.len(), replicas_only: false });
+    }
+
+    /// Keeps the command that was queued last out of the append-only file.
+    pub fn for_replicas_only(&mut self) {
+        if let Some(last) = self.propagated.last_mut() {
+            last.replicas_only = true;
+        }
     }
 
     /// Whether nothing is queued but garbage.

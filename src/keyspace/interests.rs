@@ -2,29 +2,37 @@
 
 use std::collections::HashMap;
 
+use super::expiry::Expiry;
 use super::{AWAITED, DbIndex, Keyspace, WATCHED};
+
+/// Whether a key is there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Presence {
+    Absent,
+    Alive,
+    /// It is stored still, but its deadline has passed.
+    Expired,
+}
+
+/// Who watches a key.
+struct Watcher {
+    /// The watcher's word for itself.
+    token: u64,
+    /// Whether the key had expired already and was merely not removed yet: its removal is no change.
+    expired: bool,
+}
 
 /// The interests in one database's keys. They belong to its number: SWAPDB swaps the data below them.
 #[derive(Default)]
 pub struct Interests {
-    watched: HashMap<Box<[u8]>, Vec<u64>>,
+    watched: HashMap<Box<[u8]>, Vec<Watcher>>,
     awaited: HashMap<Box<[u8]>, u32>,
 }
 
 impl Interests {
-    /// The clients that watch a key.
-    pub fn watchers(&self, key: &[u8]) -> Option<&[u64]> {
-        self.watched.get(key).map(Vec::as_slice)
-    }
-
     /// Whether a client is blocked on a key.
     pub fn is_awaited(&self, key: &[u8]) -> bool {
         self.awaited.contains_key(key)
-    }
-
-    /// The keys that are watched, with their watchers.
-    pub fn all_watched(&self) -> impl Iterator<Item = (&[u8], &[u64])> {
-        self.watched.iter().map(|(key, clients)| (&**key, clients.as_slice()))
     }
 
     /// The keys that clients are blocked on.
@@ -39,26 +47,79 @@ impl Keyspace {
         &self.interests[db.at()]
     }
 
-    /// A client watches a key.
-    pub fn watch(&mut self, db: DbIndex, key: &[u8], client: u64) {
-        let clients = self.interests[db.at()].watched.entry(key.into()).or_default();
-        if !clients.contains(&client) {
-            clients.push(client);
+    /// A client watches a key; `token` is its word for itself. Gives whether it did not watch it yet.
+    pub fn watch(&mut self, db: DbIndex, key: &[u8], token: u64) -> bool {
+        let expired = self.presence(db, key) == Presence::Expired;
+        let watchers = self.interests[db.at()].watched.entry(key.into()).or_default();
+        if watchers.iter().any(|watcher| watcher.token == token) {
+            return false;
         }
+        watchers.push(Watcher { token, expired });
         self.set_hook(WATCHED, true);
+        true
     }
 
     /// A client watches a key no more.
-    pub fn unwatch(&mut self, db: DbIndex, key: &[u8], client: u64) {
+    pub fn unwatch(&mut self, db: DbIndex, key: &[u8], token: u64) {
         let watched = &mut self.interests[db.at()].watched;
-        if let Some(clients) = watched.get_mut(key) {
-            clients.retain(|&c| c != client);
-            if clients.is_empty() {
+        if let Some(watchers) = watched.get_mut(key) {
+            watchers.retain(|watcher| watcher.token != token);
+            if watchers.is_empty() {
                 watched.remove(key);
             }
         }
         let any = self.interests.iter().any(|i| !i.watched.is_empty());
         self.set_hook(WATCHED, any);
+    }
+
+    /// Whether a key has expired since a client watches it, and is still there.
+    pub fn has_expired_since_watched(&self, db: DbIndex, key: &[u8], token: u64) -> bool {
+        let watchers = self.interests[db.at()].watched.get(key).into_iter().flatten();
+        let alive_then = watchers.filter(|watcher| watcher.token == token).any(|watcher| !watcher.expired);
+        alive_then && self.presence(db, key) == Presence::Expired
+    }
+
+    /// A key has changed: its watchers are doomed, those alone excepted for whom it had expired before and
+    /// is now removed.
+    pub(super) fn doom_watchers(&mut self, db: DbIndex, key: &[u8]) {
+        let gone = self.presence(db, key) == Presence::Absent;
+        let Some(watchers) = self.interests[db.at()].watched.get_mut(key) else { return };
+        for watcher in watchers {
+            if watcher.expired && gone {
+                watcher.expired = false;
+            } else {
+                self.effects.doomed.push(watcher.token);
+            }
+        }
+    }
+
+    /// All keys of a database are about to go, and those of another to take their place if one is named:
+    /// dooms the watchers of keys that are there before or after.
+    pub(super) fn doom_all_watchers(&mut self, db: DbIndex, replacement: Option<DbIndex>) {
+        let mut watched = std::mem::take(&mut self.interests[db.at()].watched);
+        for (key, watchers) in &mut watched {
+            let before = self.presence(db, key);
+            let after = replacement.map_or(Presence::Absent, |other| self.presence(other, key));
+            for watcher in watchers {
+                match (before, after) {
+                    (Presence::Absent, Presence::Absent) => {}
+                    (_, Presence::Absent) if watcher.expired => watcher.expired = false,
+                    (_, Presence::Expired) if watcher.expired => {}
+                    (Presence::Absent, Presence::Expired) => watcher.expired = true,
+                    _ => self.effects.doomed.push(watcher.token),
+                }
+            }
+        }
+        self.interests[db.at()].watched = watched;
+    }
+
+    /// Whether a key is there, looked at without consequences.
+    fn presence(&self, db: DbIndex, key: &[u8]) -> Presence {
+        let Some(position) = self.databases[db.at()].table.find(self.hasher.hash(key), key) else { return Presence::Absent };
+        match self.entry_at(db, position).deadline() {
+            Some(deadline) if deadline <= self.now && self.expiry != Expiry::Ignore => Presence::Expired,
+            _ => Presence::Alive,
+        }
     }
 
     /// One more client waits for a key.

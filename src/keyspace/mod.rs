@@ -237,11 +237,10 @@ impl Keyspace {
 
     #[cold]
     fn queue_consequences(&mut self, db: DbIndex, key: &[u8]) {
-        let interests = &self.interests[db.at()];
-        if let Some(clients) = interests.watchers(key) {
-            self.effects.doomed.extend_from_slice(clients);
+        if self.hooks & WATCHED != 0 {
+            self.doom_watchers(db, key);
         }
-        if interests.is_awaited(key) {
+        if self.hooks & AWAITED != 0 && self.interests[db.at()].is_awaited(key) {
             self.effects.ready.push((db, key.into()));
         }
         if self.hooks & TRACKED != 0 {

@@ -57,28 +57,20 @@ impl Keyspace {
         if a == b {
             return;
         }
+        self.doom_all_watchers(a, Some(b));
+        self.doom_all_watchers(b, Some(a));
         self.databases.swap(a.at(), b.at());
         for db in [a, b] {
-            let other = if db == a { b } else { a };
-            self.doom_watchers(db, other);
             self.wake_all(db);
         }
-        if self.hooks & super::TRACKED != 0 {
-            self.effects.invalidated.push(None);
-        }
+        self.invalidate_all();
     }
 
-    /// Dooms the watchers of keys of `db` that exist in either of two databases.
-    fn doom_watchers(&mut self, db: DbIndex, other: DbIndex) {
-        let doomed: Vec<u64> = self.interests[db.at()]
-            .all_watched()
-            .filter(|(key, _)| {
-                let hash = self.hasher.hash(key);
-                [db, other].iter().any(|d| self.databases[d.at()].table.find(hash, key).is_some())
-            })
-            .flat_map(|(_, clients)| clients.iter().copied())
-            .collect();
-        self.effects.doomed.extend(doomed);
+    /// Any key may have changed, for client-side caches.
+    fn invalidate_all(&mut self) {
+        if self.hooks & super::TRACKED != 0 && !matches!(self.effects.invalidated.last(), Some(None)) {
+            self.effects.invalidated.push(None);
+        }
     }
 
     /// Lets everybody look who waits for a key of a database.
@@ -91,16 +83,14 @@ impl Keyspace {
 
     /// Empties a database; the blocks are freed elsewhere. Gives the number of keys.
     pub fn flush(&mut self, db: DbIndex) -> u64 {
-        self.doom_watchers(db, db);
+        self.doom_all_watchers(db, None);
         let old = std::mem::replace(&mut self.databases[db.at()], Database::new(self.hasher));
         let keys = old.table.len() as u64;
         self.wake_all(db);
         if keys > 0 {
             self.effects.garbage.push(Garbage::Keys(old.table));
         }
-        if self.hooks & super::TRACKED != 0 {
-            self.effects.invalidated.push(None);
-        }
+        self.invalidate_all();
         self.dirty += keys;
         keys
     }

@@ -25,7 +25,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 
 use super::client::{ClientFlags, ClientKey};
+use super::consequences::Grouping;
 use super::context::{Block, Ctx, Flow, OnTimeout};
+use super::dispatch;
 use super::error::Error;
 use super::registry::CommandId;
 use super::{Server, State, Timer};
@@ -82,8 +84,6 @@ pub struct Parked {
     last_ticket: Ticket,
     /// By slot of the slab: when the client's timer goes off, if one is set.
     timers: Vec<Option<Millis>>,
-    /// Whether [`Server::serve_ready`] is at work.
-    serving: bool,
     /// Clients parked, those included that wait for something else than keys.
     pub clients: usize,
     /// Clients that wait for something else than a key and should look again (WAIT after an ACK).
@@ -196,10 +196,6 @@ impl State {
 impl Server {
     /// Serves clients whose keys turned ready, first come first served, until no key is ready.
     pub(super) fn serve_ready(&mut self) {
-        if self.state.parked.serving {
-            return;
-        }
-        self.state.parked.serving = true;
         loop {
             let mut ready = std::mem::take(&mut self.keyspace.effects.ready);
             let again = std::mem::take(&mut self.state.parked.look_again);
@@ -214,7 +210,6 @@ impl Server {
                 self.run_parked(client, false);
             }
         }
-        self.state.parked.serving = false;
     }
 
     /// Lets the clients that wait for a key look at it, in order.
@@ -248,13 +243,17 @@ impl Server {
         let flow = self.as_client(key, |ctx| {
             ctx.command = blocked.command;
             ctx.timed_out = timed_out;
-            super::dispatch::call(ctx, blocked.request.args())
+            let flow = dispatch::call(ctx, blocked.request.args());
+            if matches!(flow, Flow::Done) {
+                dispatch::end_tracked(ctx, Some(ctx.command));
+            }
+            flow
         });
         self.state.clients[key].blocked = Some(blocked);
         if matches!(flow, Flow::Done) {
             self.state.release(&mut self.keyspace, key);
         }
-        self.settle();
+        self.conclude(Grouping::Together);
     }
 
     /// A parked client's time may be up.

@@ -1,5 +1,6 @@
 //! A session: what the server knows of one client.
 
+use std::collections::HashMap;
 use std::ops::{Index, IndexMut};
 
 use slab::Slab;
@@ -210,6 +211,7 @@ impl Client {
 #[derive(Default)]
 pub struct Clients {
     slab: Slab<Client>,
+    by_id: HashMap<u64, ClientKey>,
     last_id: u64,
 }
 
@@ -217,12 +219,16 @@ impl Clients {
     /// Adds a client that `make` builds from its new id.
     pub fn add(&mut self, make: impl FnOnce(u64) -> Client) -> ClientKey {
         self.last_id += 1;
-        ClientKey(self.slab.insert(make(self.last_id)))
+        let key = ClientKey(self.slab.insert(make(self.last_id)));
+        self.by_id.insert(self.last_id, key);
+        key
     }
 
     /// Takes a client out.
     pub fn remove(&mut self, key: ClientKey) -> Option<Client> {
-        self.slab.try_remove(key.0)
+        let client = self.slab.try_remove(key.0)?;
+        self.by_id.remove(&client.id);
+        Some(client)
     }
 
     /// The client, if it is still there.
@@ -237,7 +243,7 @@ impl Clients {
 
     /// The client of that number.
     pub fn by_id(&self, id: u64) -> Option<ClientKey> {
-        self.iter().find(|(_, client)| client.id == id).map(|(key, _)| key)
+        self.by_id.get(&id).copied()
     }
 
     /// All clients, oldest slots first.

@@ -76,6 +76,8 @@ pub enum Propagation {
     Replaced,
     /// The command as sent, even if it changed nothing.
     Forced,
+    /// The command as sent, to replicas alone: it changes nothing, but they are to do it, too (PUBLISH).
+    ToReplicas,
 }
 
 /// A handler's world.

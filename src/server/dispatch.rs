@@ -1,11 +1,11 @@
 //! From a parsed request to its reply: may this client run this command now, and running it.
 
-use super::client::{ClientFlags, ClientKey};
+use super::client::ClientFlags;
 use super::context::{Block, Ctx, DONE, Flow, OnTimeout, Outcome, Propagation};
 use super::error::Error;
 use super::registry::CommandId;
 use super::row::Flags;
-use super::{State, slowlog};
+use super::{State, slowlog, tracking};
 use crate::keyspace::Keyspace;
 use crate::resp::request::Args;
 
@@ -115,7 +115,12 @@ pub fn execute(ctx: &mut Ctx<'_>, args: Args<'_>, known: Option<CommandId>) -> E
         }
     }
     match call(ctx, args) {
-        Flow::Done => Ended::Replied,
+        Flow::Done => {
+            if client.any(ClientFlags::TRACKING) {
+                end_tracked(ctx, Some(ctx.command));
+            }
+            Ended::Replied
+        }
         Flow::Block(block) => {
             super::blocking::park(ctx, args, *block);
             Ended::Blocked
@@ -139,52 +144,88 @@ fn careful(ctx: &mut Ctx<'_>, args: Args<'_>, flags: Flags, client: ClientFlags)
     if client.any(ClientFlags::MULTI) && flags.any(Flags::NO_MULTI) {
         return Err(Error::fixed("ERR Command not allowed inside a transaction"));
     }
+    let queueing = client.any(ClientFlags::MULTI) && !matches!(ctx.row().name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset");
+    let flags = effective(ctx, flags, queueing);
     ctx.state.gates.check(ctx.db.space(), flags, client)?;
+    if client.any(ClientFlags::TRACKING) {
+        ctx.state.limit_caches();
+    }
     if client.any(ClientFlags::SUBSCRIBED) && !ctx.reply.is_resp3() && !allowed_when_subscribed(ctx.row().name) {
         return Err(Error::new(format!(
             "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
             ctx.state.registry.get(ctx.command).full_name
         )));
     }
-    if ctx.state.gates.paused
-        && !replayed
-        && !client.any(ClientFlags::REPLICA)
-        && ctx.state.pause.holds(may_write(ctx.state, ctx.client, ctx.command))
-    {
+    let may_write = flags.any(Flags::WRITE.or(Flags::MAY_REPLICATE));
+    if ctx.state.gates.paused && !replayed && !client.any(ClientFlags::REPLICA) && ctx.state.pause.holds(may_write) {
         return Ok(Verdict::Postpone);
     }
-    if client.any(ClientFlags::MULTI) && !matches!(ctx.row().name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset") {
-        let (id, request) = (ctx.command, args.to_owned());
-        let transaction = ctx.client().transaction.get_or_insert_default();
-        transaction.queue.push((id, request));
-        ctx.reply.simple("QUEUED");
+    if queueing {
+        queue(ctx, args);
         return Ok(Verdict::Queued);
     }
     Ok(Verdict::Run)
 }
 
-/// Whether the command, or for EXEC what was queued, may write or replicate.
-fn may_write(state: &State, client: ClientKey, command: CommandId) -> bool {
-    let writes = |id: CommandId| state.registry.get(id).row.flags.any(Flags::WRITE.or(Flags::MAY_REPLICATE));
-    let queued = state.clients[client].transaction.as_ref().filter(|_| state.registry.get(command).row.name == "exec");
-    writes(command) || queued.is_some_and(|queued| queued.queue.iter().any(|(id, _)| writes(*id)))
+/// The flags that count at the gates: EXEC stands for all that it runs, and what is queued takes memory.
+fn effective(ctx: &mut Ctx<'_>, flags: Flags, queueing: bool) -> Flags {
+    if queueing {
+        return flags.or(Flags::DENYOOM);
+    }
+    if ctx.row().name != "exec" {
+        return flags;
+    }
+    ctx.client().transaction.as_ref().map_or(flags, |transaction| flags.or(transaction.flags))
+}
+
+/// Queues a command for EXEC, unless EXEC will fail anyway.
+fn queue(ctx: &mut Ctx<'_>, args: Args<'_>) {
+    let (id, flags) = (ctx.command, ctx.row().flags);
+    let client = ctx.client();
+    if !client.flags.any(ClientFlags::DIRTY_CAS.or(ClientFlags::DIRTY_EXEC)) {
+        client.transaction.get_or_insert_default().push(id, flags, args.to_owned());
+    }
+    ctx.reply.simple("QUEUED");
 }
 
 fn allowed_when_subscribed(name: &str) -> bool {
     matches!(name, "ping" | "subscribe" | "ssubscribe" | "psubscribe" | "unsubscribe" | "sunsubscribe" | "punsubscribe" | "quit" | "reset")
 }
 
-/// Refuses a command before it runs; inside MULTI this spoils the transaction.
+/// Refuses a command before it runs; inside MULTI this spoils the transaction, and a refused EXEC ends it.
 #[cold]
 pub fn reject(ctx: &mut Ctx<'_>, error: &Error, command: Option<CommandId>) {
     if let Some(id) = command {
         ctx.state.registry.get_mut(id).stats.rejected += 1;
     }
-    if ctx.client().flags.any(ClientFlags::MULTI) {
+    let flags = ctx.client().flags;
+    if flags.any(ClientFlags::MULTI) {
         ctx.client().flags.set(ClientFlags::DIRTY_EXEC, true);
     }
+    let error = if command.is_some_and(|id| ctx.state.registry.get(id).row.name == "exec") {
+        ctx.state.discard(ctx.db.space(), ctx.client);
+        let mut text = b"EXECABORT Transaction discarded because of: ".to_vec();
+        text.extend_from_slice(error.text().strip_prefix(b"ERR ").unwrap_or(error.text()));
+        &Error::bytes(text)
+    } else {
+        error
+    };
     ctx.reply.error(error.text());
     ctx.state.count_error(error);
+    if flags.any(ClientFlags::TRACKING) {
+        end_tracked(ctx, command);
+    }
+}
+
+/// The end of a tracking client's command, run or refused.
+#[cold]
+pub(super) fn end_tracked(ctx: &mut Ctx<'_>, command: Option<CommandId>) {
+    let registry = &ctx.state.registry;
+    let is_client_command = command.is_some_and(|id| {
+        let command = registry.get(id);
+        command.parent.map_or(command, |parent| registry.get(parent)).row.name == "client"
+    });
+    tracking::end_command(ctx, is_client_command);
 }
 
 /// Runs a command that may run: its handler, the clock around it, its propagation.
@@ -231,9 +272,14 @@ pub fn call(ctx: &mut Ctx<'_>, args: Args<'_>) -> Flow {
     }
     state.stats.commands += 1;
     state.stats.hold(nanos, || row.name.to_string());
-    state.clients[ctx.client].last_command = Some(command);
+    let client = &mut state.clients[ctx.client];
+    client.last_command = Some(command);
+    let reads = client.flags.any(ClientFlags::TRACKING) && row.flags.any(Flags::READONLY);
     if nanos >= state.slowlog.threshold_nanos {
         slowlog::record(ctx, args, nanos);
+    }
+    if reads {
+        tracking::remember(ctx, args);
     }
     propagate(ctx, args, db, dirty);
     if ctx.state.gates.monitored {
@@ -252,10 +298,13 @@ fn propagate(ctx: &mut Ctx<'_>, args: Args<'_>, db: crate::keyspace::DbIndex, di
     let wanted = match ctx.propagation {
         Propagation::Verbatim => space.dirty != dirty,
         Propagation::Replaced => false,
-        Propagation::Forced => true,
+        Propagation::Forced | Propagation::ToReplicas => true,
     };
     if wanted {
         space.effects.propagate_words(db, args.len(), args.iter());
+        if ctx.propagation == Propagation::ToReplicas {
+            space.effects.for_replicas_only();
+        }
     }
 }
 
@@ -302,6 +351,16 @@ pub fn help(ctx: &mut Ctx<'_>, lines: &[&str]) -> Outcome {
     ctx.reply.simple("HELP");
     ctx.reply.simple("    Print this help.");
     DONE
+}
+
+/// Too many words for a subcommand that takes a few at most.
+pub fn subcommand_syntax(ctx: &Ctx<'_>, args: Args<'_>) -> Error {
+    let container = ctx.state.registry.get(ctx.command).parent.unwrap_or(ctx.command);
+    let mut text = b"ERR unknown subcommand or wrong number of arguments for '".to_vec();
+    let shown = args.get(1).unwrap_or_default();
+    text.extend_from_slice(&shown[..shown.len().min(128)]);
+    text.extend_from_slice(format!("'. Try {} HELP.", ctx.state.registry.get(container).row.name.to_ascii_uppercase()).as_bytes());
+    Error::bytes(text)
 }
 
 impl State {

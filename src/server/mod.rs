@@ -11,6 +11,7 @@ pub const REDIS_VERSION: &str = "8.0.6";
 
 pub mod blocking;
 pub mod client;
+pub mod consequences;
 pub mod context;
 pub mod dispatch;
 pub mod error;
@@ -42,13 +43,16 @@ use crate::resp::writer::Reply;
 
 use blocking::Parked;
 use client::{Client, ClientFlags, ClientKey, Clients, Peer};
+use consequences::Feed;
 use context::{Ctx, Propagation};
 use error::Error;
 use gates::{Gates, Pause};
 use output::Output;
+use pubsub::PubSub;
 use registry::{CommandId, Registry};
 use slowlog::SlowLog;
 use stats::Stats;
+use tracking::Caches;
 
 /// A clock for durations, in nanoseconds from any start: the one thing that is read within a turn.
 #[derive(Clone, Copy)]
@@ -123,9 +127,17 @@ pub struct State {
     /// Emptied buffers for the next replies.
     pub spare: Spare,
     timers: Wheel<u64>,
-    /// The client whose request runs, and messages for it that follow its reply.
-    current: Option<ClientKey>,
+    /// Who subscribes to what.
+    pub pubsub: PubSub,
+    /// What clients may have cached.
+    pub caches: Caches,
+    /// What goes to the append-only file and to replicas.
+    pub feed: Feed,
+    /// The client whose command runs, and messages for it that follow the reply.
+    running: Option<ClientKey>,
     deferred: Vec<u8>,
+    /// The client whose command made the changes that nobody was told of yet.
+    author: Option<ClientKey>,
     pending_writes: Vec<ClientKey>,
     closing: Vec<ClientKey>,
     runnable: Vec<ClientKey>,
@@ -180,6 +192,7 @@ impl Server {
         let mut random = Random::from_seed(seed);
         let mut keyspace = Keyspace::new(config.databases, Random::from_seed(random.next_u64()));
         keyspace.now = now.unix.to_millis();
+        let (pubsub, caches) = (PubSub::new(&mut random), Caches::new(&mut random));
         let slowlog = SlowLog::new(config.slowlog_log_slower_than, config.slowlog_max_len);
         let mut state = State {
             clients: Clients::default(),
@@ -200,8 +213,12 @@ impl Server {
             process: Process::default(),
             spare: Spare::default(),
             timers: Wheel::new(u64::try_from(now.unix.to_millis().0).unwrap_or(0)),
-            current: None,
+            pubsub,
+            caches,
+            feed: Feed::default(),
+            running: None,
             deferred: Vec::new(),
+            author: None,
             pending_writes: Vec::new(),
             closing: Vec::new(),
             runnable: Vec::new(),
@@ -273,10 +290,13 @@ impl Server {
         self.state.forget(&mut self.keyspace, key);
         self.state.clients.remove(key);
         self.settle();
+        self.broadcast_changes();
     }
 
     /// Runs `work` as a client: its replies go to that client's output.
     pub(crate) fn as_client<R>(&mut self, key: ClientKey, work: impl FnOnce(&mut Ctx<'_>) -> R) -> R {
+        self.state.running = Some(key);
+        self.state.author = Some(key);
         let client = &mut self.state.clients[key];
         let mut out = std::mem::take(&mut client.output.tail);
         let before = out.len();
@@ -295,9 +315,11 @@ impl Server {
             timed_out: false,
         };
         let result = work(&mut ctx);
+        self.state.running = None;
         if self.state.clients[key].flags.any(ClientFlags::REPLY_OFF.or(ClientFlags::REPLY_SKIP)) {
             out.truncate(before);
         }
+        out.append(&mut self.state.deferred);
         if out.is_empty() {
             self.state.spare.give(out);
         } else {
@@ -305,36 +327,6 @@ impl Server {
             self.state.note_output(key);
         }
         result
-    }
-
-    /// Does what commands have left to be done, until nothing is left.
-    #[inline]
-    pub(crate) fn settle(&mut self) {
-        if !self.keyspace.effects.is_empty() || !self.state.later.is_empty() || !self.state.parked.look_again.is_empty() {
-            self.settle_consequences();
-        }
-    }
-
-    #[cold]
-    fn settle_consequences(&mut self) {
-        for client in std::mem::take(&mut self.keyspace.effects.doomed) {
-            if let Some(key) = self.state.clients.by_id(client) {
-                self.state.clients[key].flags.set(ClientFlags::DIRTY_CAS, true);
-            }
-        }
-        self.keyspace.effects.stream.clear();
-        self.keyspace.effects.propagated.clear();
-        self.keyspace.effects.invalidated.clear();
-        self.keyspace.effects.events.clear();
-        for later in std::mem::take(&mut self.state.later) {
-            match later {
-                Later::Unblock(key, None) => self.end_wait(key),
-                Later::Unblock(key, Some(error)) => self.end_wait_with(key, &error),
-            }
-        }
-        if !self.keyspace.effects.ready.is_empty() || !self.state.parked.look_again.is_empty() {
-            self.serve_ready();
-        }
     }
 
     /// SIGTERM or SIGINT arrived.
@@ -411,7 +403,7 @@ impl State {
 
     /// Sends a block that others may share to a client, after the reply of a command of its own that runs.
     pub fn deliver(&mut self, key: ClientKey, block: Bytes) {
-        if self.current == Some(key) {
+        if self.running == Some(key) {
             self.deferred.extend_from_slice(&block);
         } else if let Some(client) = self.clients.get_mut(key) {
             client.output.share(block);
@@ -485,14 +477,15 @@ impl State {
 
     /// Drops what a client has watched, subscribed to and queued.
     pub fn forget(&mut self, space: &mut Keyspace, key: ClientKey) {
-        let Some(client) = self.clients.get_mut(key) else { return };
-        let id = client.id;
-        for (db, name) in std::mem::take(&mut client.watched) {
-            space.unwatch(db, &name, id);
+        if self.clients.get(key).is_none() {
+            return;
         }
-        client.transaction = None;
+        self.discard(space, key);
+        self.unsubscribe_all(key);
+        self.untrack(space, key);
+        let client = &mut self.clients[key];
         let monitored = client.flags.any(ClientFlags::MONITOR);
-        client.flags.set(ClientFlags::MONITOR.or(ClientFlags::MULTI), false);
+        client.flags.set(ClientFlags::MONITOR, false);
         if monitored {
             self.gates.monitored = self.clients.iter().any(|(_, client)| client.flags.any(ClientFlags::MONITOR));
         }

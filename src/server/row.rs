@@ -11,7 +11,7 @@ use crate::resp::request::Args;
 pub type Handler = fn(&mut Ctx<'_>, Args<'_>) -> Outcome;
 
 /// A set of facts about a command, as COMMAND INFO lists them, and a few of our own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flags(pub u32);
 
 macro_rules! flags {

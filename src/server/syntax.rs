@@ -107,7 +107,8 @@ pub fn arguments(row: &Command) -> Result<Vec<Argument>, String> {
     if let Some(lexeme) = parser.peek() {
         return Err(format!("{lexeme:?} has nothing to close"));
     }
-    let searched = row.keys.iter().any(|spec| !matches!(spec.begin, BeginSearch::Unknown));
+    // a shard channel is found like a key and is none
+    let searched = row.keys.iter().any(|spec| !matches!(spec.begin, BeginSearch::Unknown) && !spec.flags.contains(&"not_key"));
     let last = forget_unspecified(&mut arguments, row.keys.len());
     if searched && last.is_none() {
         return Err("no argument is a key, but the row has keys".to_string());

@@ -2,6 +2,7 @@
 //! they are executed in order.
 
 use super::client::{ClientFlags, ClientKey};
+use super::consequences::Grouping;
 use super::dispatch::{self, Ended};
 use super::registry::CommandId;
 use super::{Server, Timer};
@@ -60,6 +61,7 @@ impl Server {
         while at < requests.len() {
             at = self.execute_inbound(inbounds, &requests, at, &spans);
         }
+        self.broadcast_changes();
         requests.clear();
         spans.clear();
         self.requests = requests;
@@ -205,7 +207,6 @@ impl Server {
     /// Runs one request and all that follows from it.
     #[inline]
     fn run(&mut self, key: ClientKey, args: Args<'_>, request: &Request) -> Ended {
-        self.state.current = Some(key);
         let hint = match request.hash {
             Some(hash) => {
                 let at = usize::from(self.state.registry.get(request.command.expect("a key has a command")).first_key);
@@ -230,14 +231,6 @@ impl Server {
             }
         }
         self.settle();
-        self.state.current = None;
-        if !self.state.deferred.is_empty() {
-            let deferred = std::mem::take(&mut self.state.deferred);
-            if let Some(client) = self.state.clients.get_mut(key) {
-                client.output.tail.extend_from_slice(&deferred);
-                self.state.note_output(key);
-            }
-        }
         ended
     }
 
@@ -253,12 +246,15 @@ impl Server {
         self.set_time(now);
         self.fire_timers();
         self.expire();
+        self.conclude(Grouping::Apart);
+        self.state.limit_caches();
         let unix = self.keyspace.now;
         if unix >= self.next_cron || self.next_cron.saturating_sub(unix) > Millis(1000) {
             self.cron();
             self.next_cron = unix.saturating_add(Millis(1000 / i64::from(self.state.config.hz.max(1))));
         }
         self.settle();
+        self.broadcast_changes();
         self.next_deadline()
     }
 

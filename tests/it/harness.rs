@@ -1,6 +1,6 @@
 //! One server without sockets, clients that type, and a clock that the test moves.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
@@ -8,7 +8,7 @@ use ruddle::base::clock::{Micros, Monotonic, Now};
 use ruddle::base::text;
 use ruddle::config::Startup;
 use ruddle::resp::Protocol;
-use ruddle::resp::reader::ReplyReader;
+use ruddle::resp::reader::{Reply, ReplyReader};
 use ruddle::server::client::{ClientKey, Peer};
 use ruddle::server::turn::Inbound;
 use ruddle::server::{Server, Stopwatch};
@@ -144,6 +144,21 @@ impl World {
         replies
     }
 
+    /// What goes to the append-only file and to replicas since this was last asked (the first time turns it
+    /// on), one command a string, as typed.
+    pub fn propagated(&mut self) -> Vec<String> {
+        self.server.keyspace.effects.recording = true;
+        let mut reader = ReplyReader::new();
+        reader.feed(&self.server.state.feed.take().0);
+        let mut commands = Vec::new();
+        while let Some(command) = reader.next_reply().expect("well-formed commands") {
+            let Reply::Array(words) = command else { panic!("a command is an array") };
+            let words: Vec<String> = words.iter().map(|word| word.to_string().trim_matches('"').to_string()).collect();
+            commands.push(words.join(" "));
+        }
+        commands
+    }
+
     /// Sends one request and gives its reply (the first, if there are several).
     pub fn ask(&mut self, client: ClientKey, line: &str) -> String {
         self.send(client, line);
@@ -201,30 +216,152 @@ fn run_script(directives: &[(&str, &str)], script: &[(&str, &str)], resp3: bool)
     }
 }
 
+/// Runs a conversation of several clients. A line at the margin is a request, the client's name first;
+/// the indented lines below it are what clients receive because of it, each with its client's name, in
+/// order for each client, `(any)` if it does not matter. `{a}` is the number of client a. A request `(closes)` ends the connection.
+#[track_caller]
+pub fn converse(script: &str) {
+    converse_with(&[], script);
+}
+
+/// As [`converse`], on a server with directives.
+#[track_caller]
+pub fn converse_with(directives: &[(&str, &str)], script: &str) {
+    let mut talk = Conversation::new(directives);
+    let mut lines = script.lines().filter(|line| !line.trim().is_empty()).peekable();
+    while let Some(line) = lines.next() {
+        let (name, text) = line.split_once(' ').expect("a client's name and a request");
+        assert!(!name.is_empty(), "a request stands at the margin: {line}");
+        talk.request(name, text.trim());
+        let mut expected = Vec::new();
+        while let Some(reply) = lines.next_if(|line| line.starts_with(' ')) {
+            let (name, reply) = reply.trim().split_once(' ').expect("a client's name and a reply");
+            expected.push((name.to_string(), talk.numbered(reply)));
+        }
+        talk.expect(line, &expected);
+    }
+}
+
+struct Conversation {
+    world: World,
+    clients: BTreeMap<String, (ClientKey, Option<Oracle>)>,
+}
+
+impl Conversation {
+    fn new(directives: &[(&str, &str)]) -> Conversation {
+        if let Some(mut oracle) = Oracle::from_env() {
+            for (name, value) in [("notify-keyspace-events", ""), ("tracking-table-max-keys", "1000000")].iter().chain(directives) {
+                assert_eq!(oracle.ask(&format!("CONFIG SET {name} \"{value}\"")), "+OK", "{name}");
+            }
+        }
+        Conversation { world: World::with(directives), clients: BTreeMap::new() }
+    }
+
+    fn request(&mut self, name: &str, text: &str) {
+        if !self.clients.contains_key(name) {
+            let client = (self.world.connect(), Oracle::connect());
+            self.clients.insert(name.to_string(), client);
+        }
+        if text == "(closes)" {
+            let (client, oracle) = self.clients.remove(name).expect("just there");
+            self.world.server.closed(client);
+            drop(oracle);
+            return;
+        }
+        let ours = self.numbered(text);
+        let theirs = self.numbered_there(text);
+        let (client, oracle) = self.clients.get_mut(name).expect("just there");
+        self.world.send(*client, &ours);
+        if let Some(oracle) = oracle {
+            oracle.stream.write_all(&request(&theirs)).expect("a live server");
+        }
+    }
+
+    fn numbered(&self, text: &str) -> String {
+        let mut text = text.to_string();
+        for (name, (client, _)) in &self.clients {
+            text = text.replace(&format!("{{{name}}}"), &self.world.server.state.clients[*client].id.to_string());
+        }
+        text
+    }
+
+    fn numbered_there(&self, text: &str) -> String {
+        let mut text = text.to_string();
+        for (name, (_, oracle)) in &self.clients {
+            if let Some(oracle) = oracle {
+                text = text.replace(&format!("{{{name}}}"), &oracle.id);
+            }
+        }
+        text
+    }
+
+    #[track_caller]
+    fn expect(&mut self, line: &str, expected: &[(String, String)]) {
+        let ids: Vec<(String, String)> = self
+            .clients
+            .values()
+            .filter_map(|(client, oracle)| Some((oracle.as_ref()?.id.clone(), self.world.server.state.clients[*client].id.to_string())))
+            .collect();
+        for (name, (client, oracle)) in &mut self.clients {
+            let wanted: Vec<&str> = expected.iter().filter(|(other, _)| other == name).map(|(_, reply)| reply.as_str()).collect();
+            let received = self.world.received(*client);
+            if wanted != ["(any)"] {
+                assert_eq!(received, wanted, "what {name} receives after {line}");
+            }
+            if let Some(oracle) = oracle {
+                let there: Vec<String> = wanted
+                    .iter()
+                    .map(|_| {
+                        let reply = oracle.next();
+                        ids.iter().fold(reply, |reply, (theirs, ours)| reply.replace(&format!(":{theirs}"), &format!(":{ours}")))
+                    })
+                    .collect();
+                if wanted != ["(any)"] {
+                    assert_eq!(there, wanted, "what {name} receives from the real server after {line}");
+                }
+            }
+        }
+    }
+}
+
 /// A real server that expectations are proven on.
 struct Oracle {
     stream: TcpStream,
     reader: ReplyReader,
+    /// Its number there.
+    id: String,
 }
 
 impl Oracle {
+    /// A connection to a server that is emptied first.
     fn from_env() -> Option<Oracle> {
+        let mut oracle = Oracle::connect()?;
+        oracle.ask("FLUSHALL");
+        Some(oracle)
+    }
+
+    fn connect() -> Option<Oracle> {
         let address = std::env::var("RUDDLE_ORACLE").ok()?;
         let stream = TcpStream::connect(address).expect("the server that RUDDLE_ORACLE names");
-        let mut oracle = Oracle { stream, reader: ReplyReader::new() };
-        oracle.ask("FLUSHALL");
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(5))).expect("a timeout above zero");
+        let mut oracle = Oracle { stream, reader: ReplyReader::new(), id: String::new() };
+        oracle.id = oracle.ask("CLIENT ID").trim_start_matches(':').to_string();
         Some(oracle)
     }
 
     fn ask(&mut self, line: &str) -> String {
         self.stream.write_all(&request(line)).expect("a live server");
+        self.next()
+    }
+
+    fn next(&mut self) -> String {
         loop {
             if let Some(reply) = self.reader.next_reply().expect("well-formed replies") {
                 return reply.to_string();
             }
             let mut chunk = [0; 65536];
             let count = self.stream.read(&mut chunk).expect("a live server");
-            assert!(count > 0, "the real server closed the connection after {line}");
+            assert!(count > 0, "the real server closed the connection");
             self.reader.feed(&chunk[..count]);
         }
     }

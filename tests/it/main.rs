@@ -5,12 +5,16 @@
 //! on a real server (which is flushed first!), so expectations are proven rather than believed.
 
 mod blocking;
-#[allow(dead_code)]
 mod client;
 mod connection;
+mod events;
 mod expire;
+#[allow(dead_code)]
 mod harness;
 mod keys;
 mod list;
+mod pubsub;
 mod string;
+mod tracking;
+mod transaction;
 mod zset;

@@ -1,0 +1,144 @@
+//! What follows from a command, in this order: its propagation, doomed transactions, invalid caches,
+//! keyspace events, and last the clients that waited for what it wrote, each of which is a command again.
+//!
+//! What goes to the append-only file and to replicas is gathered in one [`Feed`] over a turn. All that one
+//! top-level command (a whole EXEC, a script) changed is one unit there: two commands or more stand
+//! between MULTI and EXEC, so that nobody downstream sees half of it. This is the one place where SELECT,
+//! MULTI and EXEC enter the stream.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::client::{ClientFlags, ClientKey};
+use super::{Later, Server, State};
+use crate::keyspace::effects::Effects;
+use crate::keyspace::{DbIndex, Keyspace};
+use crate::limits;
+use crate::resp::writer::write_command;
+
+/// How the commands that are queued for propagation belong together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grouping {
+    /// All of them are one unit: the effects of one command.
+    Together,
+    /// Each is one of its own: keys that expired on their own.
+    Apart,
+}
+
+/// The stream of changes, as it has grown since it was last taken. It is taken between units only.
+#[derive(Default)]
+pub struct Feed {
+    bytes: Vec<u8>,
+    replicas_only: Vec<Range<usize>>,
+    selected: Option<DbIndex>,
+}
+
+impl Feed {
+    /// Moves the queued commands into the stream.
+    fn append(&mut self, effects: &mut Effects, grouping: Grouping) {
+        let together = grouping == Grouping::Together && effects.propagated.len() > 1;
+        if together {
+            self.word(b"MULTI");
+        }
+        let mut start = 0;
+        for command in effects.propagated.drain(..) {
+            self.select(command.db);
+            let from = self.bytes.len();
+            self.bytes.extend_from_slice(&effects.stream[start..command.end]);
+            if command.replicas_only {
+                self.replicas_only.push(from..self.bytes.len());
+            }
+            start = command.end;
+        }
+        if together {
+            self.word(b"EXEC");
+        }
+        effects.stream.clear();
+        if effects.stream.capacity() > limits::SPARE_STREAM {
+            effects.stream = Vec::new();
+        }
+    }
+
+    fn word(&mut self, word: &[u8]) {
+        write_command(&mut self.bytes, 1, [word].into_iter());
+    }
+
+    fn select(&mut self, db: DbIndex) {
+        if self.selected != Some(db) {
+            self.selected = Some(db);
+            let number = db.0.to_string();
+            write_command(&mut self.bytes, 2, [b"SELECT", number.as_bytes()].into_iter());
+        }
+    }
+
+    /// Whether nothing has come since it was last taken.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// The stream since it was last taken, and the parts of it that are for replicas alone: the
+    /// append-only file leaves them out (PUBLISH).
+    pub fn take(&mut self) -> (Bytes, Vec<Range<usize>>) {
+        (Bytes::from(std::mem::take(&mut self.bytes)), std::mem::take(&mut self.replicas_only))
+    }
+
+    /// A new reader starts here (a new file, a replica that gets a snapshot): the next command says its
+    /// database again.
+    pub fn reselect(&mut self) {
+        self.selected = None;
+    }
+}
+
+impl Server {
+    /// Does what commands have left to be done, until nothing is left.
+    #[inline]
+    pub(crate) fn settle(&mut self) {
+        if !self.keyspace.effects.is_empty() || !self.state.later.is_empty() || !self.state.parked.look_again.is_empty() {
+            self.settle_consequences();
+        }
+        self.state.author = None;
+    }
+
+    #[cold]
+    fn settle_consequences(&mut self) {
+        self.conclude(Grouping::Together);
+        for later in std::mem::take(&mut self.state.later) {
+            match later {
+                Later::Unblock(key, None) => self.end_wait(key),
+                Later::Unblock(key, Some(error)) => self.end_wait_with(key, &error),
+            }
+        }
+        self.serve_ready();
+    }
+
+    /// Ends one unit of work: it goes into the feed, and all but the waiting clients are told.
+    pub(super) fn conclude(&mut self, grouping: Grouping) {
+        if !self.keyspace.effects.propagated.is_empty() {
+            self.state.feed.append(&mut self.keyspace.effects, grouping);
+        }
+        self.state.tell(&mut self.keyspace);
+    }
+}
+
+impl State {
+    /// Tells watchers, caches and subscribers what has changed so far. Within a transaction or a script
+    /// this happens after each of its commands, so that messages come in the order of what they tell of.
+    pub fn tell(&mut self, space: &mut Keyspace) {
+        for watcher in space.effects.doomed.drain(..) {
+            let key = usize::try_from(watcher).ok().map(ClientKey);
+            if let Some(client) = key.and_then(|key| self.clients.get_mut(key)) {
+                client.flags.set(ClientFlags::DIRTY_CAS, true);
+            }
+        }
+        for name in space.effects.invalidated.drain(..) {
+            match name {
+                Some(name) => self.invalidate(&name),
+                None => self.invalidate_all(),
+            }
+        }
+        for event in space.effects.events.drain(..) {
+            self.publish_event(&event);
+        }
+    }
+}
