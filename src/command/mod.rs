@@ -12,6 +12,7 @@ pub mod geo;
 pub mod keys;
 pub mod list;
 pub mod pubsub;
+pub mod sort;
 pub mod string;
 pub mod tracking;
 pub mod transaction;
@@ -21,17 +22,7 @@ use crate::server::registry::Registry;
 use crate::server::row::Command;
 
 /// Every family's rows.
-pub const FAMILIES: &[&[Command]] = &[
-    client::COMMANDS,
-    connection::COMMANDS,
-    geo::COMMANDS,
-    keys::COMMANDS,
-    list::COMMANDS,
-    pubsub::COMMANDS,
-    string::COMMANDS,
-    transaction::COMMANDS,
-    zset::COMMANDS,
-];
+pub const FAMILIES: &[&[Command]] = &[client::COMMANDS, connection::COMMANDS, geo::COMMANDS, keys::COMMANDS, list::COMMANDS, pubsub::COMMANDS, sort::COMMANDS, string::COMMANDS, transaction::COMMANDS, zset::COMMANDS];
 
 /// The registry of all commands.
 pub fn registry() -> Registry {

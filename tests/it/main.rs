@@ -14,6 +14,7 @@ mod harness;
 mod keys;
 mod list;
 mod pubsub;
+mod sort;
 mod string;
 mod tracking;
 mod transaction;
