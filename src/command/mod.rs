@@ -22,7 +22,18 @@ use crate::server::registry::Registry;
 use crate::server::row::Command;
 
 /// Every family's rows.
-pub const FAMILIES: &[&[Command]] = &[client::COMMANDS, connection::COMMANDS, geo::COMMANDS, keys::COMMANDS, list::COMMANDS, pubsub::COMMANDS, sort::COMMANDS, string::COMMANDS, transaction::COMMANDS, zset::COMMANDS];
+pub const FAMILIES: &[&[Command]] = &[
+    client::COMMANDS,
+    connection::COMMANDS,
+    geo::COMMANDS,
+    keys::COMMANDS,
+    list::COMMANDS,
+    pubsub::COMMANDS,
+    sort::COMMANDS,
+    string::COMMANDS,
+    transaction::COMMANDS,
+    zset::COMMANDS,
+];
 
 /// The registry of all commands.
 pub fn registry() -> Registry {
