@@ -194,3 +194,110 @@ fn whole_keys() {
         ("FLUSHALL ASYNC", "FLUSHALL ASYNC", ""),
     ]);
 }
+
+#[test]
+fn sorted_sets() {
+    check(&[
+        ("ZADD z 1 a 2 b", "ZADD z 1 a 2 b", "new(z) zadd(z)"),
+        ("ZADD z 1 a", "", ""),
+        ("ZADD z CH 2 a 3 c", "ZADD z CH 2 a 3 c", "zadd(z)"),
+        ("ZADD z NX 1 a", "", ""),
+        ("ZADD z XX 1 nobody", "", ""),
+        ("ZADD n XX 1 a", "", ""),
+        ("ZADD z INCR 1 a", "ZADD z INCR 1 a", "zincr(z)"),
+        ("ZADD z XX INCR 1 nobody", "", ""),
+        ("ZADD z GT INCR -1 a", "", ""),
+        ("ZINCRBY z 0 a", "", ""),
+        ("ZINCRBY z 1.5 a", "ZINCRBY z 1.5 a", "zincr(z)"),
+        ("ZINCRBY m 1 a", "ZINCRBY m 1 a", "new(m) zincr(m)"),
+        ("ZREM z a nobody", "ZREM z a nobody", "zrem(z)"),
+        ("ZREM z nobody", "", ""),
+        ("ZSCORE absent a", "", "keymiss(absent)"),
+        ("ZMSCORE absent a", "", "keymiss(absent)"),
+        ("ZCARD absent", "", "keymiss(absent)"),
+        ("ZRANGE absent 0 -1", "", "keymiss(absent)"),
+        ("ZRANK absent a", "", "keymiss(absent)"),
+        ("ZSCAN absent 0", "", "keymiss(absent)"),
+        ("ZRANDMEMBER absent", "", "keymiss(absent)"),
+        ("ZRANDMEMBER absent 2", "", "keymiss(absent)"),
+        ("ZREM m a", "ZREM m a", "zrem(m) del(m)"),
+        ("ZADD z 1 a 2 b 3 c 4 d 5 e 6 f", "ZADD z 1 a 2 b 3 c 4 d 5 e 6 f", "zadd(z)"),
+        ("ZPOPMIN z", "ZPOPMIN z", "zpopmin(z)"),
+        ("ZPOPMAX z 2", "ZPOPMAX z 2", "zpopmax(z)"),
+        ("ZPOPMAX z 0", "", ""),
+        ("ZPOPMIN absent", "", ""),
+        ("ZPOPMIN z 10", "ZPOPMIN z 10", "zpopmin(z) del(z)"),
+        ("ZADD z 1 a 2 b 3 c 4 d 5 e 6 f", "ZADD z 1 a 2 b 3 c 4 d 5 e 6 f", "new(z) zadd(z)"),
+        ("ZMPOP 2 absent z MIN", "ZPOPMIN z 1", "zpopmin(z)"),
+        ("ZMPOP 2 absent z MAX COUNT 2", "ZPOPMAX z 2", "zpopmax(z)"),
+        ("BZPOPMIN absent z 0", "ZPOPMIN z", "zpopmin(z)"),
+        ("BZPOPMAX z 0", "ZPOPMAX z", "zpopmax(z)"),
+        ("BZMPOP 0 1 z MIN COUNT 10", "ZPOPMIN z 1", "zpopmin(z) del(z)"),
+        ("ZMPOP 1 absent MIN", "", ""),
+        ("ZADD z 1 a 2 b 3 c 4 d 5 e 6 f", "ZADD z 1 a 2 b 3 c 4 d 5 e 6 f", "new(z) zadd(z)"),
+        ("ZREMRANGEBYRANK z 0 0", "ZREMRANGEBYRANK z 0 0", "zremrangebyrank(z)"),
+        ("ZREMRANGEBYRANK z 10 20", "", ""),
+        ("ZREMRANGEBYSCORE z 2 3", "ZREMRANGEBYSCORE z 2 3", "zremrangebyscore(z)"),
+        ("ZREMRANGEBYSCORE z 2 3", "", ""),
+        ("ZREMRANGEBYLEX z [d [d", "ZREMRANGEBYLEX z [d [d", "zremrangebylex(z)"),
+        ("ZREMRANGEBYLEX z - +", "ZREMRANGEBYLEX z - +", "zremrangebylex(z) del(z)"),
+        ("ZREMRANGEBYRANK absent 0 1", "", ""),
+    ]);
+}
+
+#[test]
+fn sorted_sets_out_of_others() {
+    check(&[
+        ("ZADD a 1 x 2 y", "ZADD a 1 x 2 y", "new(a) zadd(a)"),
+        ("ZADD b 1 y 2 z", "ZADD b 1 y 2 z", "new(b) zadd(b)"),
+        ("ZUNION 3 a b absent", "", "keymiss(absent)"),
+        ("ZINTER 2 a absent", "", "keymiss(absent)"),
+        ("ZDIFF 2 a absent", "", "keymiss(absent)"),
+        ("ZINTERCARD 2 absent a", "", "keymiss(absent)"),
+        ("ZUNIONSTORE to 2 a b", "ZUNIONSTORE to 2 a b", "new(to) zunionstore(to)"),
+        ("ZUNIONSTORE to 1 absent", "ZUNIONSTORE to 1 absent", "keymiss(absent) del(to)"),
+        ("ZUNIONSTORE to 1 absent", "", "keymiss(absent)"),
+        ("ZINTERSTORE to 2 a b", "ZINTERSTORE to 2 a b", "new(to) zinterstore(to)"),
+        ("ZDIFFSTORE to 2 a b", "ZDIFFSTORE to 2 a b", "zdiffstore(to)"),
+        ("ZDIFFSTORE to 2 a a", "ZDIFFSTORE to 2 a a", "del(to)"),
+        ("ZRANGESTORE to a 0 -1", "ZRANGESTORE to a 0 -1", "new(to) zrangestore(to)"),
+        ("ZRANGESTORE to a 0 0", "ZRANGESTORE to a 0 0", "zrangestore(to)"),
+        ("ZRANGESTORE to a 5 6", "ZRANGESTORE to a 5 6", "del(to)"),
+        ("ZRANGESTORE to absent 0 1", "", "keymiss(absent)"),
+        ("ZRANGESTORE to a 5 6", "", ""),
+    ]);
+}
+
+#[test]
+fn places() {
+    check(&[
+        (
+            "GEOADD g 13.361389 38.115556 Palermo 15.087269 37.502669 Catania",
+            "zadd g 3479099956230698 Palermo 3479447370796909 Catania",
+            "new(g) zadd(g)",
+        ),
+        ("GEOADD g 13.361389 38.115556 Palermo", "", ""),
+        ("GEOADD g XX CH 13.5 38.115556 Palermo", "zadd g XX CH 3479100629809192 Palermo", "zadd(g)"),
+        ("GEOADD g NX 13.5 38.115556 Palermo", "", ""),
+        ("GEOPOS absent a", "", "keymiss(absent)"),
+        ("GEOHASH absent a", "", "keymiss(absent)"),
+        ("GEODIST absent a b", "", "keymiss(absent)"),
+        ("GEOSEARCH absent FROMLONLAT 1 1 BYRADIUS 1 m", "", "keymiss(absent)"),
+        ("GEOSEARCH g FROMLONLAT 15 37 BYRADIUS 200 km", "", ""),
+        (
+            "GEOSEARCHSTORE to g FROMLONLAT 15 37 BYRADIUS 200 km",
+            "GEOSEARCHSTORE to g FROMLONLAT 15 37 BYRADIUS 200 km",
+            "new(to) geosearchstore(to)",
+        ),
+        ("GEOSEARCHSTORE to g FROMLONLAT 15 37 BYRADIUS 1 m", "GEOSEARCHSTORE to g FROMLONLAT 15 37 BYRADIUS 1 m", "del(to)"),
+        ("GEOSEARCHSTORE to g FROMLONLAT 15 37 BYRADIUS 1 m", "", ""),
+        ("GEORADIUS g 15 37 200 km STORE to", "GEORADIUS g 15 37 200 km STORE to", "new(to) georadiusstore(to)"),
+        ("GEORADIUS absent 15 37 200 km STORE to", "GEORADIUS absent 15 37 200 km STORE to", "keymiss(absent) del(to)"),
+        (
+            "GEORADIUSBYMEMBER g Palermo 200 km STOREDIST to",
+            "GEORADIUSBYMEMBER g Palermo 200 km STOREDIST to",
+            "new(to) georadiusstore(to)",
+        ),
+        ("GEORADIUS_RO absent 15 37 200 km", "", "keymiss(absent)"),
+    ]);
+}

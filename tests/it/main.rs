@@ -9,6 +9,7 @@ mod client;
 mod connection;
 mod events;
 mod expire;
+mod geo;
 #[allow(dead_code)]
 mod harness;
 mod keys;
