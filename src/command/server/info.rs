@@ -1,0 +1,504 @@
+//! INFO: facts and counters, section by section, in Redis's names.
+//!
+//! A section is one row of [`SECTIONS`] and one function that writes its lines. What this server has no
+//! counterpart of (threads, defragmentation, modules) shows the constant that is true here. Two sections are
+//! our own: `expiry`, how late keys are removed, and `holds`, what kept the loop and for how long.
+
+use std::collections::BTreeSet;
+use std::fmt::{Display, Write};
+
+use crate::base::clock::Millis;
+use crate::base::{memory, text};
+use crate::keyspace::{DbIndex, Keyspace};
+use crate::resp::request::Args;
+use crate::server::client::{Client, ClientFlags};
+use crate::server::context::{Ctx, DONE, Outcome};
+use crate::server::registry::Registered;
+use crate::server::row::{Command, Flags};
+use crate::server::{REDIS_VERSION, State};
+
+/// The rows.
+pub const COMMANDS: &[Command] = &[
+    Command {
+        name: "info",
+        summary: "Tells facts and counters about the server.",
+        group: "server",
+        arity: -1,
+        flags: Flags::LOADING.or(Flags::STALE),
+        acl: &["dangerous"],
+        syntax: "[section...]",
+        tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
+        handler: info,
+        ..Command::BASE
+    },
+];
+
+/// When a section is shown without being asked for by name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    /// By INFO alone, too.
+    ByDefault,
+    /// By `all` and `everything`.
+    WithAll,
+    /// By `everything`, and by default.
+    NotWithAll,
+}
+
+/// One section.
+struct Section {
+    name: &'static str,
+    title: &'static str,
+    shown: Shown,
+    write: fn(&mut Report<'_>),
+}
+
+const fn section(title: &'static str, name: &'static str, shown: Shown, write: fn(&mut Report<'_>)) -> Section {
+    Section { name, title, shown, write }
+}
+
+const SECTIONS: &[Section] = &[
+    section("Server", "server", Shown::ByDefault, server),
+    section("Clients", "clients", Shown::ByDefault, clients),
+    section("Memory", "memory", Shown::ByDefault, memory_use),
+    section("Persistence", "persistence", Shown::ByDefault, persistence),
+    section("Stats", "stats", Shown::ByDefault, stats),
+    section("Replication", "replication", Shown::ByDefault, replication),
+    section("CPU", "cpu", Shown::ByDefault, cpu),
+    section("Modules", "modules", Shown::NotWithAll, |_| {}),
+    section("Commandstats", "commandstats", Shown::WithAll, command_stats),
+    section("Errorstats", "errorstats", Shown::ByDefault, error_stats),
+    section("Latencystats", "latencystats", Shown::WithAll, latency_stats),
+    section("Cluster", "cluster", Shown::ByDefault, |report| report.line("cluster_enabled", 0)),
+    section("Keyspace", "keyspace", Shown::ByDefault, keyspace),
+    section("Expiry", "expiry", Shown::WithAll, expiry),
+    section("Holds", "holds", Shown::WithAll, holds),
+];
+
+fn info(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
+    let asked: Vec<String> = args.from(1).iter().map(|word| String::from_utf8_lossy(word).to_ascii_lowercase()).collect();
+    let is = |word: &str| asked.iter().any(|asked| asked == word);
+    let text = write(ctx.state, ctx.db.space(), |section| {
+        let default = asked.is_empty() || is("default");
+        is(section.name)
+            || is("everything")
+            || default && section.shown != Shown::WithAll
+            || is("all") && section.shown != Shown::NotWithAll
+    });
+    ctx.reply.verbatim("txt", text.as_bytes());
+    DONE
+}
+
+fn write(state: &State, space: &Keyspace, wanted: impl Fn(&Section) -> bool) -> String {
+    let mut report = Report { state, space, text: String::new() };
+    for section in SECTIONS.iter().filter(|section| wanted(section)) {
+        if !report.text.is_empty() {
+            report.text.push_str("\r\n");
+        }
+        report.text.push_str("# ");
+        report.text.push_str(section.title);
+        report.text.push_str("\r\n");
+        (section.write)(&mut report);
+    }
+    report.text
+}
+
+/// INFO in the making.
+struct Report<'a> {
+    state: &'a State,
+    space: &'a Keyspace,
+    text: String,
+}
+
+impl Report<'_> {
+    fn line(&mut self, name: &str, value: impl Display) {
+        write!(self.text, "{name}:{value}\r\n").expect("a string takes any text");
+    }
+
+    fn zeros(&mut self, names: &[&str]) {
+        names.iter().for_each(|name| self.line(name, 0));
+    }
+
+    /// A number of bytes, and the same for people.
+    fn bytes(&mut self, name: &str, bytes: usize) {
+        self.line(name, bytes);
+        self.line(&format!("{name}_human"), human(bytes));
+    }
+
+    fn ratio(&mut self, name: &str, of: usize, to: usize) {
+        let ratio = if to == 0 { 0.0 } else { of as f64 / to as f64 };
+        self.line(name, format_args!("{ratio:.2}"));
+    }
+
+    fn clients_with(&self, flags: ClientFlags) -> usize {
+        self.state.clients.iter().filter(|(_, client)| client.flags.any(flags)).count()
+    }
+}
+
+fn human(bytes: usize) -> String {
+    let mut out = Vec::new();
+    text::write_memory(&mut out, bytes as u64);
+    String::from_utf8(out).expect("ASCII")
+}
+
+fn ascii(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn server(report: &mut Report<'_>) {
+    let state = report.state;
+    let uptime = state.now.monotonic.micros_since(state.started.monotonic) / 1_000_000;
+    report.line("redis_version", REDIS_VERSION);
+    report.line("ruddle_version", env!("CARGO_PKG_VERSION"));
+    report.line("redis_git_sha1", "00000000");
+    report.line("redis_git_dirty", 0);
+    report.line("redis_build_id", "0000000000000000");
+    report.line("redis_mode", "standalone");
+    report.line("os", &state.process.os);
+    report.line("arch_bits", usize::BITS);
+    report.line("monotonic_clock", "POSIX clock_gettime");
+    report.line("multiplexing_api", if cfg!(target_os = "linux") { "epoll" } else { "kqueue" });
+    report.line("atomicvar_api", "c11-builtin");
+    report.line("gcc_version", "0.0.0");
+    report.line("process_id", state.process.pid);
+    report.line("process_supervised", state.config.supervised.word());
+    report.line("run_id", ascii(&state.run_id));
+    report.line("tcp_port", state.config.port);
+    report.line("server_time_usec", state.now.unix.0);
+    report.line("uptime_in_seconds", uptime);
+    report.line("uptime_in_days", uptime / 86_400);
+    report.line("hz", state.config.hz);
+    report.line("configured_hz", state.config.hz);
+    report.line("lru_clock", report.space.heat.clock);
+    report.line("executable", &state.process.executable);
+    report.line("config_file", state.config.config_file.as_deref().unwrap_or_default());
+    report.line("io_threads_active", 0);
+    if !state.config.availability_zone.is_empty() {
+        report.line("availability_zone", &state.config.availability_zone);
+    }
+}
+
+fn clients(report: &mut Report<'_>) {
+    let state = report.state;
+    let subscribed = |client: &Client| client.subscriptions.as_ref().is_some_and(|s| !s.is_empty());
+    let waiting = state.clients.iter().filter_map(|(_, client)| client.blocked.as_ref());
+    let timed = waiting.clone().filter(|blocked| blocked.deadline.is_some()).count();
+    let lossy: BTreeSet<(DbIndex, &[u8])> = waiting
+        .filter(|blocked| blocked.wants_loss)
+        .flat_map(|blocked| blocked.keys.iter().map(|key| (blocked.db, key.as_ref())))
+        .collect();
+    let watched: BTreeSet<_> = state.clients.iter().flat_map(|(_, client)| client.watched.iter()).collect();
+    let others = report.clients_with(ClientFlags::REPLICA.or(ClientFlags::REPLAY));
+    report.line("connected_clients", state.clients.len() - others);
+    report.line("cluster_connections", 0);
+    report.line("maxclients", state.config.maxclients);
+    let input = state.clients.iter().map(|(_, client)| client.pending_input).max().unwrap_or(0);
+    let output = state.clients.iter().map(|(_, client)| client.output.memory()).max().unwrap_or(0);
+    report.line("client_recent_max_input_buffer", input);
+    report.line("client_recent_max_output_buffer", output);
+    report.line("blocked_clients", state.parked.clients + state.pause.waiting.len());
+    report.line("tracking_clients", report.clients_with(ClientFlags::TRACKING));
+    report.line("pubsub_clients", state.clients.iter().filter(|(_, client)| subscribed(client)).count());
+    report.line("watching_clients", state.clients.iter().filter(|(_, client)| !client.watched.is_empty()).count());
+    report.line("clients_in_timeout_table", timed);
+    report.line("total_watched_keys", watched.len());
+    report.line("total_blocking_keys", state.parked.keys());
+    report.line("total_blocking_keys_on_nokey", lossy.len());
+}
+
+/// Where memory goes, in bytes.
+pub struct Accounts {
+    /// All that is allocated.
+    pub used: usize,
+    /// The most that ever was.
+    pub peak: usize,
+    /// What was allocated before there was any data.
+    pub startup: usize,
+    /// Sessions and their buffers, replicas aside.
+    pub clients: usize,
+    /// The same of replicas.
+    pub replicas: usize,
+    /// Tables and deadline indexes.
+    pub tables: usize,
+}
+
+impl Accounts {
+    /// What they are now.
+    pub fn take(state: &State, space: &Keyspace) -> Accounts {
+        let used = memory::used();
+        let of = |replica: bool| {
+            let same = |client: &&Client| client.flags.any(ClientFlags::REPLICA) == replica;
+            state.clients.iter().map(|(_, client)| client).filter(same).map(Client::memory).sum()
+        };
+        Accounts {
+            used,
+            peak: state.stats.peak_memory.max(used),
+            startup: state.startup_memory.min(used),
+            clients: of(false),
+            replicas: of(true),
+            tables: space.databases().iter().map(|database| database.overhead()).sum(),
+        }
+    }
+
+    /// All that is not data.
+    pub fn overhead(&self) -> usize {
+        (self.startup + self.clients + self.replicas + self.tables).min(self.used)
+    }
+
+    /// The data.
+    pub fn dataset(&self) -> usize {
+        self.used - self.overhead()
+    }
+
+    /// The share of data in all that was allocated since the start, in percent.
+    pub fn dataset_percent(&self) -> f64 {
+        let net = self.used.saturating_sub(self.startup);
+        if net == 0 { 0.0 } else { self.dataset() as f64 * 100.0 / net as f64 }
+    }
+}
+
+fn memory_use(report: &mut Report<'_>) {
+    let (state, accounts) = (report.state, Accounts::take(report.state, report.space));
+    let usage = (state.host.usage)();
+    let resident = usage.resident;
+    let [allocated, active, mapped, retained] = memory::report();
+    let machine = usize::try_from(usage.machine_memory).unwrap_or(usize::MAX);
+    let limit = usize::try_from(state.config.maxmemory.bytes).unwrap_or(usize::MAX);
+    report.bytes("used_memory", accounts.used);
+    report.bytes("used_memory_rss", resident);
+    report.bytes("used_memory_peak", accounts.peak);
+    report.line("used_memory_peak_perc", format_args!("{:.2}%", accounts.used as f64 * 100.0 / accounts.peak.max(1) as f64));
+    report.line("used_memory_overhead", accounts.overhead());
+    report.line("used_memory_startup", accounts.startup);
+    report.line("used_memory_dataset", accounts.dataset());
+    report.line("used_memory_dataset_perc", format_args!("{:.2}%", accounts.dataset_percent()));
+    report.line("allocator_allocated", allocated);
+    report.line("allocator_active", active);
+    report.line("allocator_resident", mapped);
+    report.line("allocator_muzzy", retained);
+    report.bytes("total_system_memory", machine);
+    report.bytes("used_memory_lua", 0);
+    report.line("used_memory_vm_eval", 0);
+    report.zeros(&["used_memory_scripts_eval", "number_of_cached_scripts", "number_of_functions", "number_of_libraries"]);
+    report.line("used_memory_vm_functions", 0);
+    report.bytes("used_memory_vm_total", 0);
+    report.line("used_memory_functions", 0);
+    report.bytes("used_memory_scripts", 0);
+    report.bytes("maxmemory", limit);
+    report.line("maxmemory_policy", state.config.maxmemory_policy.word());
+    report.ratio("allocator_frag_ratio", active, allocated);
+    report.line("allocator_frag_bytes", active.saturating_sub(allocated));
+    report.ratio("allocator_rss_ratio", mapped, active);
+    report.line("allocator_rss_bytes", mapped.saturating_sub(active));
+    report.ratio("rss_overhead_ratio", resident, mapped);
+    report.line("rss_overhead_bytes", resident as i128 - mapped as i128);
+    report.ratio("mem_fragmentation_ratio", resident, accounts.used);
+    report.line("mem_fragmentation_bytes", resident as i128 - accounts.used as i128);
+    report.zeros(&["mem_not_counted_for_evict", "mem_replication_backlog", "mem_total_replication_buffers", "mem_replica_full_sync_buffer"]);
+    report.line("mem_clients_slaves", accounts.replicas);
+    report.line("mem_clients_normal", accounts.clients);
+    report.zeros(&["mem_cluster_links", "mem_aof_buffer"]);
+    report.line("mem_allocator", memory::allocator());
+    report.zeros(&["mem_overhead_db_hashtable_rehashing", "active_defrag_running"]);
+    report.line("lazyfree_pending_objects", report.space.effects.garbage.len());
+    report.line("lazyfreed_objects", state.stats.lazily_freed);
+}
+
+fn persistence(report: &mut Report<'_>) {
+    let (state, space) = (report.state, report.space);
+    report.zeros(&["loading", "async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"]);
+    report.line("current_fork_perc", "0.00");
+    report.zeros(&["current_save_keys_processed", "current_save_keys_total"]);
+    report.line("rdb_changes_since_last_save", space.dirty);
+    report.line("rdb_bgsave_in_progress", 0);
+    report.line("rdb_last_save_time", state.started.unix.to_millis().seconds());
+    report.line("rdb_last_bgsave_status", "ok");
+    report.line("rdb_last_bgsave_time_sec", -1);
+    report.line("rdb_current_bgsave_time_sec", -1);
+    report.zeros(&["rdb_saves", "rdb_last_cow_size", "rdb_last_load_keys_expired", "rdb_last_load_keys_loaded", "aof_enabled"]);
+    report.zeros(&["aof_rewrite_in_progress", "aof_rewrite_scheduled"]);
+    report.line("aof_last_rewrite_time_sec", -1);
+    report.line("aof_current_rewrite_time_sec", -1);
+    report.line("aof_last_bgrewrite_status", "ok");
+    report.zeros(&["aof_rewrites", "aof_rewrites_consecutive_failures"]);
+    report.line("aof_last_write_status", "ok");
+    report.zeros(&["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"]);
+}
+
+fn stats(report: &mut Report<'_>) {
+    let (state, space) = (report.state, report.space);
+    let stats = &state.stats;
+    report.line("total_connections_received", stats.connections);
+    report.line("total_commands_processed", stats.commands);
+    report.line("instantaneous_ops_per_sec", stats.rates.per_second(0));
+    report.line("total_net_input_bytes", stats.bytes_in);
+    report.line("total_net_output_bytes", stats.bytes_out);
+    report.zeros(&["total_net_repl_input_bytes", "total_net_repl_output_bytes"]);
+    for (name, which) in [("instantaneous_input_kbps", 1), ("instantaneous_output_kbps", 2)] {
+        report.line(name, format_args!("{:.2}", stats.rates.per_second(which) as f64 / 1024.0));
+    }
+    report.line("instantaneous_input_repl_kbps", "0.00");
+    report.line("instantaneous_output_repl_kbps", "0.00");
+    report.line("rejected_connections", stats.rejected_connections);
+    report.zeros(&["sync_full", "sync_partial_ok", "sync_partial_err", "expired_subkeys"]);
+    report.line("expired_keys", space.stats.expired);
+    report.line("expired_stale_perc", "0.00");
+    report.line("expired_time_cap_reached_count", 0);
+    report.line("expire_cycle_cpu_milliseconds", stats.expiry_nanos / 1_000_000);
+    report.line("evicted_keys", space.stats.evicted);
+    report.zeros(&["evicted_clients", "evicted_scripts", "total_eviction_exceeded_time", "current_eviction_exceeded_time"]);
+    report.line("keyspace_hits", space.stats.hits);
+    report.line("keyspace_misses", space.stats.misses);
+    subscriptions(report);
+    report.zeros(&["latest_fork_usec", "total_forks", "migrate_cached_sockets", "slave_expires_tracked_keys"]);
+    report.zeros(&["active_defrag_hits", "active_defrag_misses", "active_defrag_key_hits", "active_defrag_key_misses"]);
+    report.zeros(&["total_active_defrag_time", "current_active_defrag_time"]);
+    report.zeros(&["tracking_total_keys", "tracking_total_items", "tracking_total_prefixes"]);
+    report.line("unexpected_error_replies", 0);
+    report.line("total_error_replies", stats.error_replies);
+    report.line("dump_payload_sanitizations", 0);
+    report.line("total_reads_processed", stats.reads);
+    report.line("total_writes_processed", stats.writes);
+    report.zeros(&["io_threaded_reads_processed", "io_threaded_writes_processed"]);
+    report.line("client_query_buffer_limit_disconnections", stats.query_limit_disconnections);
+    report.line("client_output_buffer_limit_disconnections", stats.output_limit_disconnections);
+    report.zeros(&["reply_buffer_shrinks", "reply_buffer_expands"]);
+    report.line("eventloop_cycles", stats.turns.count());
+    report.line("eventloop_duration_sum", stats.turns.sum() / 1000);
+    report.line("eventloop_duration_cmd_sum", stats.command_nanos / 1000);
+    report.line("instantaneous_eventloop_cycles_per_sec", stats.rates.per_second(3));
+    let mean = stats.turns.sum().checked_div(stats.turns.count()).unwrap_or(0);
+    report.line("instantaneous_eventloop_duration_usec", mean / 1000);
+    report.line("acl_access_denied_auth", stats.access_denied);
+    report.zeros(&["acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"]);
+}
+
+fn subscriptions(report: &mut Report<'_>) {
+    let all = || report.state.clients.iter().filter_map(|(_, client)| client.subscriptions.as_ref());
+    let channels: BTreeSet<_> = all().flat_map(|s| s.channels.iter()).collect();
+    let patterns: BTreeSet<_> = all().flat_map(|s| s.patterns.iter()).collect();
+    let shards: BTreeSet<_> = all().flat_map(|s| s.shards.iter()).collect();
+    let counts = [("pubsub_channels", channels.len()), ("pubsub_patterns", patterns.len()), ("pubsubshard_channels", shards.len())];
+    for (name, count) in counts {
+        report.line(name, count);
+    }
+}
+
+fn replication(report: &mut Report<'_>) {
+    report.line("role", "master");
+    report.line("connected_slaves", report.clients_with(ClientFlags::REPLICA));
+    report.line("master_failover_state", "no-failover");
+    report.line("master_replid", ascii(&report.state.replication_id));
+    report.line("master_replid2", "0".repeat(40));
+    report.line("master_repl_offset", 0);
+    report.line("second_repl_offset", -1);
+    report.line("repl_backlog_active", 0);
+    report.line("repl_backlog_size", report.state.config.repl_backlog_size);
+    report.line("repl_backlog_first_byte_offset", 0);
+    report.line("repl_backlog_histlen", 0);
+}
+
+fn cpu(report: &mut Report<'_>) {
+    let usage = (report.state.host.usage)();
+    let fields = [
+        ("used_cpu_sys", usage.system_micros),
+        ("used_cpu_user", usage.user_micros),
+        ("used_cpu_sys_children", usage.children_system_micros),
+        ("used_cpu_user_children", usage.children_user_micros),
+        ("used_cpu_sys_main_thread", usage.main_system_micros),
+        ("used_cpu_user_main_thread", usage.main_user_micros),
+    ];
+    for (name, micros) in fields {
+        report.line(name, format_args!("{}.{:06}", micros / 1_000_000, micros % 1_000_000));
+    }
+}
+
+/// Commands that were executed or refused.
+fn used_commands<'a>(report: &Report<'a>) -> impl Iterator<Item = &'a Registered> + use<'a> {
+    report.state.registry.iter().map(|(_, command)| command)
+}
+
+fn command_stats(report: &mut Report<'_>) {
+    for command in used_commands(report) {
+        let stats = &command.stats;
+        if stats.calls + stats.rejected + stats.failed == 0 {
+            continue;
+        }
+        let micros = stats.nanos / 1000;
+        let mean = if stats.calls == 0 { 0.0 } else { micros as f64 / stats.calls as f64 };
+        report.line(
+            &format!("cmdstat_{}", command.full_name),
+            format_args!(
+                "calls={},usec={micros},usec_per_call={mean:.2},rejected_calls={},failed_calls={}",
+                stats.calls, stats.rejected, stats.failed
+            ),
+        );
+    }
+}
+
+fn error_stats(report: &mut Report<'_>) {
+    for (code, count) in &report.state.stats.errors {
+        report.line(&format!("errorstat_{}", String::from_utf8_lossy(code)), format_args!("count={count}"));
+    }
+}
+
+fn latency_stats(report: &mut Report<'_>) {
+    for command in used_commands(report) {
+        let latency = &command.stats.latency;
+        if latency.count() == 0 {
+            continue;
+        }
+        let shares = &report.state.config.latency_tracking_info_percentiles;
+        let shown = shares.iter().map(|share| format!("p{share}={:.3}", latency.percentile(share / 100.0) as f64 / 1000.0));
+        let shown: Vec<String> = shown.collect();
+        report.line(&format!("latency_percentiles_usec_{}", command.full_name), shown.join(","));
+    }
+}
+
+/// Keys whose deadlines make up the mean that `avg_ttl` shows.
+const DEADLINES_SAMPLED: usize = 64;
+/// Keys looked at for them.
+const KEYS_SAMPLED: usize = 512;
+
+fn keyspace(report: &mut Report<'_>) {
+    let now = report.space.now;
+    for (index, database) in report.space.databases().iter().enumerate() {
+        if database.is_empty() {
+            continue;
+        }
+        let deadlines = match database.volatile() {
+            0 => Vec::new(),
+            _ => database.entries().take(KEYS_SAMPLED).filter_map(|entry| entry.deadline()).take(DEADLINES_SAMPLED).collect::<Vec<Millis>>(),
+        };
+        let left = deadlines.iter().map(|deadline| i128::from(deadline.saturating_sub(now).0.max(0)));
+        let mean = left.sum::<i128>() / i128::try_from(deadlines.len().max(1)).unwrap_or(1);
+        report.line(
+            &format!("db{index}"),
+            format_args!("keys={},expires={},avg_ttl={mean},subexpiry=0", database.len(), database.volatile()),
+        );
+    }
+}
+
+fn expiry(report: &mut Report<'_>) {
+    let stats = &report.space.expiry_stats;
+    report.line("expiry_lag_p50_ms", stats.percentile(0.5));
+    report.line("expiry_lag_p99_ms", stats.percentile(0.99));
+    report.line("expiry_lag_max_ms", stats.max_ms);
+    report.line("expiry_behind", u8::from(stats.behind));
+    report.line("expiry_filings", report.space.databases().iter().map(|database| database.filings()).sum::<usize>());
+    report.line("expiry_volatile_keys", report.space.databases().iter().map(|database| database.volatile()).sum::<usize>());
+}
+
+fn holds(report: &mut Report<'_>) {
+    let stats = &report.state.stats;
+    report.line("holds", stats.holds.count());
+    for (name, share) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)] {
+        report.line(&format!("hold_{name}_usec"), format_args!("{:.3}", stats.holds.percentile(share) as f64 / 1000.0));
+    }
+    let (nanos, culprit) = &stats.longest_hold;
+    report.line("longest_hold_usec", format_args!("{:.3}", *nanos as f64 / 1000.0));
+    report.line("longest_hold_culprit", culprit);
+    let shown: Vec<String> = stats.holds.cumulative_micros().iter().map(|(micros, count)| format!("{micros}={count}")).collect();
+    report.line("holds_usec_cumulative", shown.join(","));
+    report.line("turn_p99_usec", format_args!("{:.3}", stats.turns.percentile(0.99) as f64 / 1000.0));
+    report.line("turn_max_usec", format_args!("{:.3}", stats.turns.max() as f64 / 1000.0));
+}

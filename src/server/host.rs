@@ -1,0 +1,53 @@
+//! What a few administrative commands ask of the system: the files, the process, a nap.
+//!
+//! The server itself does no input or output. These functions are handed in by `main`; the default host of
+//! tests and simulations knows nothing and refuses what it cannot pretend.
+
+use std::time::Duration;
+
+/// What the process uses, for INFO and MEMORY.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Usage {
+    /// Bytes of memory that are resident.
+    pub resident: usize,
+    /// Bytes of memory that the machine has.
+    pub machine_memory: u64,
+    /// Microseconds of processor time in user mode.
+    pub user_micros: u64,
+    /// Microseconds of processor time in the kernel.
+    pub system_micros: u64,
+    /// The same of children that have ended.
+    pub children_user_micros: u64,
+    /// The same of children that have ended.
+    pub children_system_micros: u64,
+}
+
+/// The functions. Errors are texts for people.
+#[derive(Clone, Copy)]
+pub struct Host {
+    /// What the process uses.
+    pub usage: fn() -> Usage,
+    /// Changes the working directory.
+    pub change_dir: fn(&str) -> Result<(), String>,
+    /// The working directory.
+    pub current_dir: fn() -> Option<String>,
+    /// Reads a file; an absent one is empty.
+    pub read: fn(&str) -> Result<Vec<u8>, String>,
+    /// Replaces a file as a whole or not at all.
+    pub replace: fn(&str, &[u8]) -> Result<(), String>,
+    /// Holds the whole server: DEBUG SLEEP.
+    pub sleep: fn(Duration),
+}
+
+impl Default for Host {
+    fn default() -> Host {
+        Host {
+            usage: Usage::default,
+            change_dir: |_| Err("there is no file system here".to_string()),
+            current_dir: || None,
+            read: |_| Err("there is no file system here".to_string()),
+            replace: |_, _| Err("there is no file system here".to_string()),
+            sleep: |_| {},
+        }
+    }
+}
