@@ -49,6 +49,8 @@ fn serve(mut config: Config) -> Result<(), String> {
     let pid_file = process::write_pid_file(&config);
     let seed = random::entropy_seed().map_err(|error| format!("No randomness from the system: {error}"))?;
     let mut server = Server::new(config, ruddle::command::registry(), seed, clock::now(), stopwatch::best());
+    server.state.host = process::host();
+    server.state.process.os = process::system_name();
     server.state.process.pid = std::process::id();
     server.state.process.port = server.state.config.port;
     server.state.process.executable = std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default();

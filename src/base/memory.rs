@@ -65,3 +65,35 @@ pub fn report() -> [usize; 4] {
     #[cfg(miri)]
     [0; 4]
 }
+
+/// Gives memory that is not in use back to the system; `false` if the allocator would not.
+pub fn purge() -> bool {
+    #[cfg(not(miri))]
+    {
+        /// `MALLCTL_ARENAS_ALL` of jemalloc's interface.
+        const PURGE_ALL: &std::ffi::CStr = c"arena.4096.purge";
+        // SAFETY: the name ends with a zero, and this control takes and gives no data.
+        let code =
+            unsafe { tikv_jemalloc_sys::mallctl(PURGE_ALL.as_ptr(), std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut(), 0) };
+        code == 0
+    }
+    #[cfg(miri)]
+    true
+}
+
+/// The allocator's own report, for people.
+pub fn statistics() -> Vec<u8> {
+    let mut text = Vec::new();
+    #[cfg(not(miri))]
+    {
+        use std::ffi::{CStr, c_char, c_void};
+        unsafe extern "C" fn append(text: *mut c_void, line: *const c_char) {
+            // SAFETY: jemalloc hands back the vector below and a text that ends with a zero.
+            let (text, line) = unsafe { (&mut *text.cast::<Vec<u8>>(), CStr::from_ptr(line)) };
+            text.extend_from_slice(line.to_bytes());
+        }
+        // SAFETY: the vector lives longer than the call.
+        unsafe { tikv_jemalloc_sys::malloc_stats_print(Some(append), (&raw mut text).cast(), std::ptr::null()) };
+    }
+    text
+}

@@ -12,6 +12,7 @@ pub mod geo;
 pub mod keys;
 pub mod list;
 pub mod pubsub;
+pub mod server;
 pub mod sort;
 pub mod string;
 pub mod tracking;
@@ -29,6 +30,14 @@ pub const FAMILIES: &[&[Command]] = &[
     keys::COMMANDS,
     list::COMMANDS,
     pubsub::COMMANDS,
+    server::COMMANDS,
+    server::command::COMMANDS,
+    server::config::COMMANDS,
+    server::debug::COMMANDS,
+    server::info::COMMANDS,
+    server::latency::COMMANDS,
+    server::memory::COMMANDS,
+    server::slowlog::COMMANDS,
     sort::COMMANDS,
     string::COMMANDS,
     transaction::COMMANDS,

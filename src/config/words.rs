@@ -113,6 +113,11 @@ impl ShutdownActions {
     /// Exit even when the snapshot fails.
     pub const FORCE: ShutdownActions = ShutdownActions(8);
 
+    /// These and those.
+    pub const fn or(self, other: ShutdownActions) -> ShutdownActions {
+        ShutdownActions(self.0 | other.0)
+    }
+
     /// Whether every action of `other` is asked for.
     pub fn contains(self, other: ShutdownActions) -> bool {
         self.0 & other.0 == other.0

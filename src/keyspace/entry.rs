@@ -289,6 +289,12 @@ impl<'a> EntryRef<'a> {
         }
     }
 
+    /// Bytes of what the payload points to; of a collection's elements so many are measured, if they have
+    /// allocations of their own.
+    pub fn outside_bytes(self, samples: usize) -> usize {
+        self.value().map_or(0, |value| value.bytes(samples))
+    }
+
     /// Bytes of the block's allocation, without what a payload points to.
     pub fn allocated(self) -> usize {
         self.shape().size()

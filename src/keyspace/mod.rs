@@ -82,6 +82,16 @@ impl Database {
         self.volatile
     }
 
+    /// Entries of the deadline index, ghosts included.
+    pub fn filings(&self) -> usize {
+        self.wheel.len()
+    }
+
+    /// Bytes of the deadline index.
+    pub fn deadline_bytes(&self) -> usize {
+        self.wheel.bytes()
+    }
+
     /// Bytes of the table and of the deadline index.
     pub fn overhead(&self) -> usize {
         self.table.bytes() + self.wheel.bytes()

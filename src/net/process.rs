@@ -3,8 +3,10 @@
 
 use std::fs;
 use std::io;
+use std::io::Write;
 
 use crate::config::Config;
+use crate::server::host::{Host, Usage};
 
 /// Descriptors that the server needs beside its clients': listeners, files, the poll.
 const SPARE_DESCRIPTORS: u64 = 32;
@@ -62,4 +64,110 @@ pub fn write_pid_file(config: &Config) -> Option<String> {
             None
         }
     }
+}
+
+/// What commands may ask of this process and its files.
+pub fn host() -> Host {
+    Host {
+        usage,
+        change_dir: |dir| std::env::set_current_dir(dir).map_err(reason),
+        current_dir: || Some(std::env::current_dir().ok()?.to_str()?.to_string()),
+        read: |path| match fs::read(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            other => other.map_err(reason),
+        },
+        replace: |path, text| replace(path, text).map_err(reason),
+        sleep: std::thread::sleep,
+    }
+}
+
+/// The error's text as C's `strerror` has it, without Rust's number in brackets.
+fn reason(error: io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_string()
+}
+
+/// Writes a file beside the old one, forces it to disk, and puts it in the old one's place.
+fn replace(path: &str, text: &[u8]) -> io::Result<()> {
+    let draft = format!("{path}.{}.tmp", std::process::id());
+    let write = || {
+        let mut file = fs::File::create(&draft)?;
+        file.write_all(text)?;
+        file.sync_all()?;
+        fs::rename(&draft, path)
+    };
+    let written = write();
+    if written.is_err() {
+        // what is left of a failed attempt helps nobody
+        let _ = fs::remove_file(&draft);
+    }
+    written
+}
+
+fn usage() -> Usage {
+    let [user_micros, system_micros] = times(libc::RUSAGE_SELF);
+    let [children_user_micros, children_system_micros] = times(libc::RUSAGE_CHILDREN);
+    #[cfg(target_os = "linux")]
+    let [main_user_micros, main_system_micros] = times(libc::RUSAGE_THREAD);
+    #[cfg(not(target_os = "linux"))]
+    let [main_user_micros, main_system_micros] = [user_micros, system_micros];
+    Usage {
+        resident: resident(),
+        machine_memory: machine_memory(),
+        user_micros,
+        system_micros,
+        main_user_micros,
+        main_system_micros,
+        children_user_micros,
+        children_system_micros,
+    }
+}
+
+/// Processor time in user mode and in the kernel.
+fn times(who: libc::c_int) -> [u64; 2] {
+    // SAFETY: all zeros is a valid value of this plain C struct.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is to a live struct.
+    if unsafe { libc::getrusage(who, &mut usage) } != 0 {
+        return [0; 2];
+    }
+    let micros = |time: libc::timeval| {
+        let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+        seconds * 1_000_000 + u64::try_from(time.tv_usec).unwrap_or(0)
+    };
+    [micros(usage.ru_utime), micros(usage.ru_stime)]
+}
+
+/// A whole number that the system tells, 0 if it does not.
+fn system_number(name: libc::c_int) -> u64 {
+    // SAFETY: asks for a number by its name.
+    u64::try_from(unsafe { libc::sysconf(name) }).unwrap_or(0)
+}
+
+fn machine_memory() -> u64 {
+    system_number(libc::_SC_PHYS_PAGES) * system_number(libc::_SC_PAGESIZE)
+}
+
+#[cfg(target_os = "linux")]
+fn resident() -> usize {
+    let pages = fs::read_to_string("/proc/self/statm").ok().and_then(|text| text.split(' ').nth(1)?.parse::<u64>().ok());
+    usize::try_from(pages.unwrap_or(0) * system_number(libc::_SC_PAGESIZE)).unwrap_or(0)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn resident() -> usize {
+    let [_, _, resident, _] = crate::base::memory::report();
+    resident
+}
+
+/// `Linux 6.1.0 x86_64`
+pub fn system_name() -> String {
+    // SAFETY: all zeros is a valid value of this plain C struct.
+    let mut names: libc::utsname = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is to a live struct.
+    if unsafe { libc::uname(&mut names) } != 0 {
+        return std::env::consts::OS.to_string();
+    }
+    let text = |field: &[libc::c_char]| field.iter().take_while(|&&c| c != 0).map(|&c| char::from(c.cast_unsigned())).collect::<String>();
+    format!("{} {} {}", text(&names.sysname), text(&names.release), text(&names.machine))
 }

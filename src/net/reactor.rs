@@ -398,6 +398,7 @@ impl Reactor {
         }
         client.bytes_out += sent as u64;
         self.server.state.stats.bytes_out += sent as u64;
+        self.server.state.stats.writes += 1;
         let done = client.output.is_empty();
         if failed || done && client.flags.any(ClientFlags::CLOSE_AFTER_REPLY) {
             self.close(index);

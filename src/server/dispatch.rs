@@ -275,8 +275,8 @@ pub fn call(ctx: &mut Ctx<'_>, args: Args<'_>) -> Flow {
     let client = &mut state.clients[ctx.client];
     client.last_command = Some(command);
     let reads = client.flags.any(ClientFlags::TRACKING) && row.flags.any(Flags::READONLY);
-    if nanos >= state.slowlog.threshold_nanos {
-        slowlog::record(ctx, args, nanos);
+    if nanos >= state.slow_nanos() {
+        note_slow(ctx, args, nanos);
     }
     if reads {
         tracking::remember(ctx, args);
@@ -286,6 +286,17 @@ pub fn call(ctx: &mut Ctx<'_>, args: Args<'_>) -> Flow {
         super::monitor::feed(ctx, args, db);
     }
     flow
+}
+
+/// A command took long enough for the slow log or the latency monitor.
+#[cold]
+fn note_slow(ctx: &mut Ctx<'_>, args: Args<'_>, nanos: u64) {
+    let event = if ctx.row().flags.any(Flags::FAST) { "fast-command" } else { "command" };
+    let at = ctx.state.now.unix.to_millis().seconds();
+    ctx.state.latency.note(event, at, nanos);
+    if nanos >= ctx.state.slowlog.threshold_nanos {
+        slowlog::record(ctx, args, nanos);
+    }
 }
 
 /// Queues the command for the append-only file and the replicas, if it changed something.

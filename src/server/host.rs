@@ -16,6 +16,10 @@ pub struct Usage {
     pub user_micros: u64,
     /// Microseconds of processor time in the kernel.
     pub system_micros: u64,
+    /// The same of the main thread alone.
+    pub main_user_micros: u64,
+    /// The same of the main thread alone.
+    pub main_system_micros: u64,
     /// The same of children that have ended.
     pub children_user_micros: u64,
     /// The same of children that have ended.

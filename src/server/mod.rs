@@ -16,9 +16,12 @@ pub mod context;
 pub mod dispatch;
 pub mod error;
 pub mod gates;
+pub mod host;
+pub mod latency;
 pub mod monitor;
 pub mod output;
 pub mod pubsub;
+pub mod redact;
 pub mod registry;
 pub mod row;
 pub mod slowlog;
@@ -32,7 +35,7 @@ use bytes::Bytes;
 
 use crate::base::clock::{Micros, Millis, Now};
 use crate::base::random::Random;
-use crate::config::Config;
+use crate::config::{Config, ShutdownActions};
 use crate::ds::wheel::Wheel;
 use crate::keyspace::effects::Garbage;
 use crate::keyspace::{DbIndex, Keyspace};
@@ -47,6 +50,8 @@ use consequences::Feed;
 use context::{Ctx, Propagation};
 use error::Error;
 use gates::{Gates, Pause};
+use host::Host;
+use latency::LatencyMonitor;
 use output::Output;
 use pubsub::PubSub;
 use registry::{CommandId, Registry};
@@ -84,8 +89,8 @@ pub enum Later {
 /// Why the server is to stop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// SHUTDOWN or a signal.
-    Orderly,
+    /// SHUTDOWN or a signal, and what was asked of it.
+    Orderly(ShutdownActions),
 }
 
 /// Everything but the keyspace. A handler has both side by side.
@@ -112,6 +117,20 @@ pub struct State {
     pub pause: Pause,
     /// The slow log.
     pub slowlog: SlowLog,
+    /// Spikes of latency.
+    pub latency: LatencyMonitor,
+    /// The name of the history that replicas follow, 40 hex digits.
+    pub replication_id: [u8; 40],
+    /// What commands ask of the system.
+    pub host: Host,
+    /// Names of directives that CONFIG SET has changed, for who owns sockets and files.
+    pub reconfigured: Vec<&'static str>,
+    /// Bytes in use when the server was made: what is not data.
+    pub startup_memory: usize,
+    /// `DEBUG PAUSE-CRON`: housekeeping stands still.
+    pub cron_paused: bool,
+    /// `DEBUG SET-DISABLE-DENY-SCRIPTS`: scripts may call every command.
+    pub scripts_unrestricted: bool,
     /// Parked clients.
     pub parked: Parked,
     /// Measures commands.
@@ -205,6 +224,13 @@ impl Server {
             gates: Gates::default(),
             pause: Pause::default(),
             slowlog,
+            latency: LatencyMonitor::default(),
+            replication_id: [0; 40],
+            host: Host::default(),
+            reconfigured: Vec::new(),
+            startup_memory: 0,
+            cron_paused: false,
+            scripts_unrestricted: false,
             parked: Parked::default(),
             stopwatch,
             command_started: 0,
@@ -224,7 +250,9 @@ impl Server {
             runnable: Vec::new(),
             config,
         };
+        state.replication_id = state.random.hex_id();
         state.apply_config(&mut keyspace);
+        state.startup_memory = crate::base::memory::used();
         Server { keyspace, state, requests: Vec::new(), spans: Vec::new(), next_cron: Millis(0) }
     }
 
@@ -330,8 +358,10 @@ impl Server {
     }
 
     /// SIGTERM or SIGINT arrived.
-    pub fn signalled(&mut self, _interrupt: bool) {
-        self.state.stop = Some(Stop::Orderly);
+    pub fn signalled(&mut self, interrupt: bool) {
+        let config = &self.state.config;
+        let actions = if interrupt { config.shutdown_on_sigint } else { config.shutdown_on_sigterm };
+        self.state.stop = Some(Stop::Orderly(actions));
     }
 
     /// Whether an orderly stop is under way.
@@ -348,7 +378,9 @@ impl Server {
 
     /// Values that take long to free, for the owner to drop on another thread.
     pub fn take_garbage(&mut self) -> Vec<Garbage> {
-        std::mem::take(&mut self.keyspace.effects.garbage)
+        let garbage = std::mem::take(&mut self.keyspace.effects.garbage);
+        self.state.stats.lazily_freed += garbage.len() as u64;
+        garbage
     }
 
     /// Whether there are such values.
@@ -379,6 +411,10 @@ impl State {
     pub fn apply_config(&mut self, space: &mut Keyspace) {
         let config = &self.config;
         self.slowlog.configure(config.slowlog_log_slower_than, config.slowlog_max_len);
+        self.latency.configure(config.latency_monitor_threshold);
+        if !config.latency_tracking {
+            self.registry.iter_mut().for_each(|command| command.stats.latency.clear());
+        }
         space.heat.log_factor = config.lfu_log_factor;
         space.heat.decay_minutes = config.lfu_decay_time;
         space.heat.counts = config.maxmemory_policy.word().ends_with("lfu");
@@ -390,6 +426,22 @@ impl State {
             }
         }
         self.gates.update();
+    }
+
+    /// From how many nanoseconds on a command is worth a closer look.
+    #[inline]
+    pub fn slow_nanos(&self) -> u64 {
+        self.slowlog.threshold_nanos.min(self.latency.threshold_nanos)
+    }
+
+    /// CONFIG RESETSTAT: counters start anew.
+    pub fn reset_stats(&mut self, space: &mut Keyspace) {
+        let rates = std::mem::take(&mut self.stats.rates);
+        self.stats = Stats { rates, peak_memory: crate::base::memory::used(), ..Stats::default() };
+        self.stats.rates.restart();
+        self.registry.iter_mut().for_each(|command| command.stats = stats::CommandStats::default());
+        space.stats = crate::keyspace::KeyStats::default();
+        space.expiry_stats = crate::keyspace::expiry::ExpiryStats::default();
     }
 
     /// Sets a timer.

@@ -2,6 +2,7 @@
 
 use super::client::ClientFlags;
 use super::context::Ctx;
+use super::redact;
 use super::row::Flags;
 use crate::base::text;
 use crate::keyspace::DbIndex;
@@ -17,9 +18,10 @@ pub fn feed(ctx: &mut Ctx<'_>, args: Args<'_>, db: DbIndex) {
     let now = ctx.state.now.unix.0;
     let address = &ctx.state.clients[ctx.client].peer.address;
     let mut line = format!("+{}.{:06} [{} {address}]", now.div_euclid(1_000_000), now.rem_euclid(1_000_000), db.0).into_bytes();
-    for word in args.iter() {
+    let row = ctx.row();
+    for (index, word) in args.iter().enumerate() {
         line.push(b' ');
-        text::write_quoted(&mut line, word);
+        text::write_quoted(&mut line, if redact::is_secret(row, args, index) { redact::REDACTED } else { word });
     }
     line.extend_from_slice(b"\r\n");
     let line = Bytes::from(line);

@@ -252,6 +252,16 @@ impl Command {
         }
     }
 
+    /// The indices of the arguments that are keys, each with the flags of its specification; `None` if the
+    /// arguments make no sense to the row.
+    pub fn keys_with_flags(&self, args: Args) -> Option<Vec<(usize, &'static [&'static str])>> {
+        let mut found = Vec::new();
+        for spec in self.keys {
+            found.extend(spec.indices(args)?.into_iter().map(|index| (index, spec.flags)));
+        }
+        Some(found)
+    }
+
     /// The indices of the arguments that are keys; `None` if the arguments make no sense to the row.
     pub fn key_indices(&self, args: Args) -> Option<Vec<usize>> {
         let mut indices = Vec::new();

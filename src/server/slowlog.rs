@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use super::context::Ctx;
-use super::row::Flags;
+use super::redact;
+use super::row::{Command, Flags};
 use crate::resp::request::Args;
 
 /// Words of a request that an entry keeps.
@@ -60,7 +61,7 @@ pub fn record(ctx: &mut Ctx<'_>, args: Args<'_>, nanos: u64) {
     if ctx.row().flags.any(Flags::SKIP_SLOWLOG) || ctx.state.slowlog.max_len == 0 {
         return;
     }
-    let words = shorten(args);
+    let words = shorten(ctx.row(), args);
     let client = &ctx.state.clients[ctx.client];
     let (address, name) = (client.peer.address.clone(), client.name.clone());
     let at = ctx.state.now.unix.0.div_euclid(1_000_000);
@@ -70,12 +71,14 @@ pub fn record(ctx: &mut Ctx<'_>, args: Args<'_>, nanos: u64) {
     log.entries.truncate(log.max_len);
 }
 
-fn shorten(args: Args<'_>) -> Vec<Vec<u8>> {
+fn shorten(row: &Command, args: Args<'_>) -> Vec<Vec<u8>> {
     let shown = if args.len() > WORDS_MAX { WORDS_MAX - 1 } else { args.len() };
     let mut words: Vec<Vec<u8>> = args
         .iter()
         .take(shown)
-        .map(|word| {
+        .enumerate()
+        .map(|(index, word)| {
+            let word = if redact::is_secret(row, args, index) { redact::REDACTED } else { word };
             let mut kept = word[..word.len().min(WORD_MAX)].to_vec();
             if word.len() > WORD_MAX {
                 kept.extend_from_slice(format!("... ({} more bytes)", word.len() - WORD_MAX).as_bytes());

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 pub struct Histogram {
     counts: Vec<u64>,
     total: u64,
+    sum: u64,
     max: u64,
 }
 
@@ -22,6 +23,7 @@ impl Histogram {
         }
         self.counts[Self::bucket(nanos)] += 1;
         self.total += 1;
+        self.sum = self.sum.wrapping_add(nanos);
         self.max = self.max.max(nanos);
     }
 
@@ -43,6 +45,11 @@ impl Histogram {
     /// How many were counted.
     pub fn count(&self) -> u64 {
         self.total
+    }
+
+    /// All durations together.
+    pub fn sum(&self) -> u64 {
+        self.sum
     }
 
     /// The longest.
@@ -127,9 +134,17 @@ pub struct Stats {
     pub query_limit_disconnections: u64,
     /// Commands refused for want of authentication.
     pub access_denied: u64,
+    /// Reads that brought something.
+    pub reads: u64,
+    /// Writes to clients.
+    pub writes: u64,
+    /// Nanoseconds spent on removing keys whose deadline has passed.
+    pub expiry_nanos: u64,
+    /// Values that were handed over to be freed elsewhere.
+    pub lazily_freed: u64,
     /// The most memory ever in use.
     pub peak_memory: usize,
-    /// Commands a second, bytes in and out a second: rings of samples.
+    /// Commands, bytes in, bytes out and turns a second: rings of samples.
     pub rates: Rates,
     /// Times that one command or background task kept the loop.
     pub holds: Histogram,
@@ -153,15 +168,15 @@ impl Stats {
 /// Rates from samples every 100 ms.
 #[derive(Clone, Debug, Default)]
 pub struct Rates {
-    samples: [[u64; 3]; 16],
+    samples: [[u64; 4]; 16],
     next: usize,
-    last: [u64; 3],
+    last: [u64; 4],
     last_micros: u64,
 }
 
 impl Rates {
-    /// Takes a sample of the three counters at a monotonic time.
-    pub fn sample(&mut self, micros: u64, counters: [u64; 3]) {
+    /// Takes a sample of the counters at a monotonic time.
+    pub fn sample(&mut self, micros: u64, counters: [u64; 4]) {
         let elapsed = micros.saturating_sub(self.last_micros).max(1);
         if self.last_micros != 0 {
             for (i, &counter) in counters.iter().enumerate() {
@@ -171,6 +186,11 @@ impl Rates {
         }
         self.last = counters;
         self.last_micros = micros;
+    }
+
+    /// The counters have been set back to zero.
+    pub fn restart(&mut self) {
+        self.last = [0; 4];
     }
 
     /// A second's worth of counter `which`: the mean of the samples.

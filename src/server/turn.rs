@@ -56,12 +56,15 @@ impl Server {
         for (index, inbound) in inbounds.iter_mut().enumerate() {
             self.parse(inbound, u32::try_from(index).expect("few clients are ready at once"), &mut requests, &mut spans);
         }
-        self.state.command_started = self.state.stopwatch.now();
+        let started = self.state.stopwatch.now();
+        self.state.command_started = started;
         let mut at = 0;
         while at < requests.len() {
             at = self.execute_inbound(inbounds, &requests, at, &spans);
         }
         self.broadcast_changes();
+        let nanos = self.state.stopwatch.now().saturating_sub(started);
+        self.state.stats.turns.record(nanos);
         requests.clear();
         spans.clear();
         self.requests = requests;
@@ -83,6 +86,7 @@ impl Server {
         client.bytes_in += inbound.fresh as u64;
         state.stats.bytes_in += inbound.fresh as u64;
         if inbound.fresh > 0 {
+            state.stats.reads += 1;
             client.active_at = state.now.unix;
         }
         if client.flags.any(ClientFlags::BLOCKED.or(ClientFlags::PAUSED).or(ClientFlags::CLOSE_AFTER_REPLY).or(ClientFlags::CLOSE_NOW)) {
@@ -250,7 +254,9 @@ impl Server {
         self.state.limit_caches();
         let unix = self.keyspace.now;
         if unix >= self.next_cron || self.next_cron.saturating_sub(unix) > Millis(1000) {
-            self.cron();
+            if !self.state.cron_paused {
+                self.cron();
+            }
             self.next_cron = unix.saturating_add(Millis(1000 / i64::from(self.state.config.hz.max(1))));
         }
         self.settle();
@@ -299,6 +305,9 @@ impl Server {
         if self.keyspace.stats.expired != expired {
             let nanos = self.state.stopwatch.now().saturating_sub(started);
             self.state.stats.hold(nanos, || "expiry".to_string());
+            self.state.stats.expiry_nanos += nanos;
+            let at = self.state.now.unix.to_millis().seconds();
+            self.state.latency.note("expire-cycle", at, nanos);
         }
     }
 
@@ -308,7 +317,7 @@ impl Server {
         self.keyspace.sweep_filings(limits::EXPIRY_SLICE);
         let state = &mut self.state;
         state.stats.peak_memory = state.stats.peak_memory.max(crate::base::memory::used());
-        let counters = [state.stats.commands, state.stats.bytes_in, state.stats.bytes_out];
+        let counters = [state.stats.commands, state.stats.bytes_in, state.stats.bytes_out, state.stats.turns.count()];
         state.stats.rates.sample(state.now.monotonic.0, counters);
         self.close_idle_clients();
         let nanos = self.state.stopwatch.now().saturating_sub(started);

@@ -196,6 +196,15 @@ impl Value {
         }
     }
 
+    /// Bytes taken from the allocator. `samples` elements at most are looked at, for types that do not know.
+    pub fn bytes(&self, _samples: usize) -> usize {
+        match self {
+            Value::String(v) => size_of::<Vec<u8>>() + v.capacity(),
+            Value::List(v) => v.allocated(),
+            Value::Zset(v) => v.bytes(),
+        }
+    }
+
     /// Elements, or bytes of a string: how much there is to free.
     pub fn weight(&self) -> usize {
         match self {

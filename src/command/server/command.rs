@@ -5,122 +5,120 @@
 
 use crate::base::glob;
 use crate::resp::request::Args;
+use crate::resp::writer::Reply;
 use crate::server::context::{Ctx, DONE, Outcome};
+use crate::server::dispatch;
 use crate::server::error::Error;
 use crate::server::registry::{CATEGORIES, CommandId, Registered, Registry};
 use crate::server::row::{BeginSearch, Command, FindKeys, Flags, KeySpec};
 use crate::server::syntax::{self, Argument, ArgumentType};
-use crate::server::dispatch;
-use crate::resp::writer::Reply;
 
 /// The rows.
-pub const COMMANDS: &[Command] = &[
-    Command {
-        name: "command",
-        summary: "Describes all commands.",
-        since: "2.8.13",
-        group: "server",
-        complexity: "O(N) where N is the total number of Redis commands",
-        arity: -1,
-        flags: Flags::LOADING.or(Flags::STALE),
-        acl: &["connection"],
-        tips: &["nondeterministic_output_order"],
-        handler: all,
-        subcommands: &[
-            Command {
-                name: "count",
-                summary: "Returns the number of commands.",
-                since: "2.8.13",
-                group: "server",
-                arity: 2,
-                flags: Flags::LOADING.or(Flags::STALE),
-                acl: &["connection"],
-                handler: count,
-                ..Command::BASE
-            },
-            Command {
-                name: "docs",
-                summary: "Documents one, several or all commands.",
-                since: "7.0.0",
-                group: "server",
-                complexity: "O(N) where N is the number of commands to look up",
-                arity: -2,
-                flags: Flags::LOADING.or(Flags::STALE),
-                acl: &["connection"],
-                syntax: "[command-name...]",
-                tips: &["nondeterministic_output_order"],
-                handler: docs,
-                ..Command::BASE
-            },
-            Command {
-                name: "getkeys",
-                summary: "Extracts the key names from an arbitrary command.",
-                since: "2.8.13",
-                group: "server",
-                complexity: "O(N) where N is the number of arguments to the command",
-                arity: -3,
-                flags: Flags::LOADING.or(Flags::STALE),
-                acl: &["connection"],
-                syntax: "command [arg...]",
-                handler: getkeys,
-                ..Command::BASE
-            },
-            Command {
-                name: "getkeysandflags",
-                summary: "Extracts the key names from an arbitrary command, with what it does to them.",
-                since: "7.0.0",
-                group: "server",
-                complexity: "O(N) where N is the number of arguments to the command",
-                arity: -3,
-                flags: Flags::LOADING.or(Flags::STALE),
-                acl: &["connection"],
-                syntax: "command [arg...]",
-                handler: getkeysandflags,
-                ..Command::BASE
-            },
-            Command {
-                name: "help",
-                summary: "Lists the subcommands.",
-                since: "5.0.0",
-                group: "server",
-                arity: 2,
-                flags: Flags::LOADING.or(Flags::STALE),
-                acl: &["connection"],
-                handler: help,
-                ..Command::BASE
-            },
-            Command {
-                name: "info",
-                summary: "Describes one, several or all commands.",
-                since: "2.8.13",
-                group: "server",
-                complexity: "O(N) where N is the number of commands to look up",
-                arity: -2,
-                flags: Flags::LOADING.or(Flags::STALE),
-                acl: &["connection"],
-                syntax: "[command-name...]",
-                tips: &["nondeterministic_output_order"],
-                handler: info,
-                ..Command::BASE
-            },
-            Command {
-                name: "list",
-                summary: "Returns the names of the commands.",
-                since: "7.0.0",
-                group: "server",
-                complexity: "O(N) where N is the total number of Redis commands",
-                arity: -2,
-                flags: Flags::LOADING.or(Flags::STALE),
-                acl: &["connection"],
-                syntax: "[FILTERBY <filterby: MODULE module-name | ACLCAT category | PATTERN pattern:pattern>]",
-                tips: &["nondeterministic_output_order"],
-                handler: list,
-                ..Command::BASE
-            },
-        ],
-        ..Command::BASE
-    },
-];
+pub const COMMANDS: &[Command] = &[Command {
+    name: "command",
+    summary: "Describes all commands.",
+    since: "2.8.13",
+    group: "server",
+    complexity: "O(N) where N is the total number of Redis commands",
+    arity: -1,
+    flags: Flags::LOADING.or(Flags::STALE),
+    acl: &["connection"],
+    tips: &["nondeterministic_output_order"],
+    handler: all,
+    subcommands: &[
+        Command {
+            name: "count",
+            summary: "Returns the number of commands.",
+            since: "2.8.13",
+            group: "server",
+            arity: 2,
+            flags: Flags::LOADING.or(Flags::STALE),
+            acl: &["connection"],
+            handler: count,
+            ..Command::BASE
+        },
+        Command {
+            name: "docs",
+            summary: "Documents one, several or all commands.",
+            since: "7.0.0",
+            group: "server",
+            complexity: "O(N) where N is the number of commands to look up",
+            arity: -2,
+            flags: Flags::LOADING.or(Flags::STALE),
+            acl: &["connection"],
+            syntax: "[command-name...]",
+            tips: &["nondeterministic_output_order"],
+            handler: docs,
+            ..Command::BASE
+        },
+        Command {
+            name: "getkeys",
+            summary: "Extracts the key names from an arbitrary command.",
+            since: "2.8.13",
+            group: "server",
+            complexity: "O(N) where N is the number of arguments to the command",
+            arity: -3,
+            flags: Flags::LOADING.or(Flags::STALE),
+            acl: &["connection"],
+            syntax: "command [arg...]",
+            handler: getkeys,
+            ..Command::BASE
+        },
+        Command {
+            name: "getkeysandflags",
+            summary: "Extracts the key names from an arbitrary command, with what it does to them.",
+            since: "7.0.0",
+            group: "server",
+            complexity: "O(N) where N is the number of arguments to the command",
+            arity: -3,
+            flags: Flags::LOADING.or(Flags::STALE),
+            acl: &["connection"],
+            syntax: "command [arg...]",
+            handler: getkeysandflags,
+            ..Command::BASE
+        },
+        Command {
+            name: "help",
+            summary: "Lists the subcommands.",
+            since: "5.0.0",
+            group: "server",
+            arity: 2,
+            flags: Flags::LOADING.or(Flags::STALE),
+            acl: &["connection"],
+            handler: help,
+            ..Command::BASE
+        },
+        Command {
+            name: "info",
+            summary: "Describes one, several or all commands.",
+            since: "2.8.13",
+            group: "server",
+            complexity: "O(N) where N is the number of commands to look up",
+            arity: -2,
+            flags: Flags::LOADING.or(Flags::STALE),
+            acl: &["connection"],
+            syntax: "[command-name...]",
+            tips: &["nondeterministic_output_order"],
+            handler: info,
+            ..Command::BASE
+        },
+        Command {
+            name: "list",
+            summary: "Returns the names of the commands.",
+            since: "7.0.0",
+            group: "server",
+            complexity: "O(N) where N is the total number of Redis commands",
+            arity: -2,
+            flags: Flags::LOADING.or(Flags::STALE),
+            acl: &["connection"],
+            syntax: "[FILTERBY <filterby: MODULE module-name | ACLCAT category | PATTERN pattern:pattern>]",
+            tips: &["nondeterministic_output_order"],
+            handler: list,
+            ..Command::BASE
+        },
+    ],
+    ..Command::BASE
+}];
 
 const HELP: &[&str] = &[
     "(no subcommand)",
@@ -370,11 +368,7 @@ fn document_arguments(reply: &mut Reply<'_>, arguments: &[Argument]) {
             pairs += 1;
         }
         let occurrence = argument.occurrence;
-        let flags = [
-            (occurrence.optional, "optional"),
-            (occurrence.multiple, "multiple"),
-            (occurrence.multiple_token, "multiple_token"),
-        ];
+        let flags = [(occurrence.optional, "optional"), (occurrence.multiple, "multiple"), (occurrence.multiple_token, "multiple_token")];
         let flags: Vec<&str> = flags.iter().filter(|(on, _)| *on).map(|(_, word)| *word).collect();
         if !flags.is_empty() {
             reply.text("flags");
@@ -419,7 +413,8 @@ fn list(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
         Filter::Category(name) => name.is_some_and(|name| command.categories().contains(&name)),
         Filter::Pattern(pattern) => glob::matches(pattern, command.full_name.as_bytes(), glob::Case::Ignored),
     };
-    let names: Vec<&str> = ctx.state.registry.iter().filter(|(_, command)| shown(command)).map(|(_, command)| command.full_name.as_str()).collect();
+    let names: Vec<&str> =
+        ctx.state.registry.iter().filter(|(_, command)| shown(command)).map(|(_, command)| command.full_name.as_str()).collect();
     ctx.reply.array(names.len());
     names.iter().for_each(|name| ctx.reply.text(name));
     DONE

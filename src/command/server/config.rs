@@ -14,76 +14,74 @@ use crate::server::error::Error;
 use crate::server::row::{Command, Flags};
 
 /// The rows.
-pub const COMMANDS: &[Command] = &[
-    Command {
-        name: "config",
-        summary: "Holds the commands that configure the server.",
-        since: "2.0.0",
-        group: "server",
-        complexity: "Depends on subcommand.",
-        arity: -2,
-        subcommands: &[
-            Command {
-                name: "get",
-                summary: "Returns the values that directives have.",
-                since: "2.0.0",
-                group: "server",
-                complexity: "O(N) when N is the number of configuration parameters provided",
-                arity: -3,
-                flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
-                syntax: "parameter...",
-                handler: get,
-                ..Command::BASE
-            },
-            Command {
-                name: "help",
-                summary: "Lists the subcommands.",
-                since: "5.0.0",
-                group: "server",
-                arity: 2,
-                flags: Flags::LOADING.or(Flags::STALE),
-                handler: help,
-                ..Command::BASE
-            },
-            Command {
-                name: "resetstat",
-                summary: "Resets the server's counters.",
-                since: "2.0.0",
-                group: "server",
-                arity: 2,
-                flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
-                tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
-                handler: resetstat,
-                ..Command::BASE
-            },
-            Command {
-                name: "rewrite",
-                summary: "Writes the configuration in force into the configuration file.",
-                since: "2.8.0",
-                group: "server",
-                arity: 2,
-                flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
-                tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
-                handler: rewrite,
-                ..Command::BASE
-            },
-            Command {
-                name: "set",
-                summary: "Sets directives while the server runs.",
-                since: "2.0.0",
-                group: "server",
-                complexity: "O(N) when N is the number of configuration parameters provided",
-                arity: -4,
-                flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
-                syntax: "{data: parameter value}...",
-                tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
-                handler: set,
-                ..Command::BASE
-            },
-        ],
-        ..Command::BASE
-    },
-];
+pub const COMMANDS: &[Command] = &[Command {
+    name: "config",
+    summary: "Holds the commands that configure the server.",
+    since: "2.0.0",
+    group: "server",
+    complexity: "Depends on subcommand.",
+    arity: -2,
+    subcommands: &[
+        Command {
+            name: "get",
+            summary: "Returns the values that directives have.",
+            since: "2.0.0",
+            group: "server",
+            complexity: "O(N) when N is the number of configuration parameters provided",
+            arity: -3,
+            flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
+            syntax: "parameter...",
+            handler: get,
+            ..Command::BASE
+        },
+        Command {
+            name: "help",
+            summary: "Lists the subcommands.",
+            since: "5.0.0",
+            group: "server",
+            arity: 2,
+            flags: Flags::LOADING.or(Flags::STALE),
+            handler: help,
+            ..Command::BASE
+        },
+        Command {
+            name: "resetstat",
+            summary: "Resets the server's counters.",
+            since: "2.0.0",
+            group: "server",
+            arity: 2,
+            flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
+            tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+            handler: resetstat,
+            ..Command::BASE
+        },
+        Command {
+            name: "rewrite",
+            summary: "Writes the configuration in force into the configuration file.",
+            since: "2.8.0",
+            group: "server",
+            arity: 2,
+            flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
+            tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+            handler: rewrite,
+            ..Command::BASE
+        },
+        Command {
+            name: "set",
+            summary: "Sets directives while the server runs.",
+            since: "2.0.0",
+            group: "server",
+            complexity: "O(N) when N is the number of configuration parameters provided",
+            arity: -4,
+            flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
+            syntax: "{data: parameter value}...",
+            tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+            handler: set,
+            ..Command::BASE
+        },
+    ],
+    ..Command::BASE
+}];
 
 const HELP: &[&str] = &[
     "GET <pattern> [<pattern> ...]",
@@ -127,10 +125,10 @@ fn set(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
 /// Does what the changed directives ask for, or takes them all back.
 fn bring_about(ctx: &mut Ctx<'_>, applied: Applied) -> Result<(), Error> {
     let state = &mut *ctx.state;
-    if applied.changed.contains(&"dir") {
-        if let Err(reason) = (state.host.change_dir)(&state.config.dir) {
-            return Err(Error::new(applied.refuse(&mut state.config, "dir", &reason)));
-        }
+    if applied.changed.contains(&"dir")
+        && let Err(reason) = (state.host.change_dir)(&state.config.dir)
+    {
+        return Err(Error::new(applied.refuse(&mut state.config, "dir", &reason)));
     }
     state.config.resolve_auto_maxmemory((state.host.usage)().machine_memory);
     state.reconfigured.extend(applied.changed);

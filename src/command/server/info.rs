@@ -18,20 +18,18 @@ use crate::server::row::{Command, Flags};
 use crate::server::{REDIS_VERSION, State};
 
 /// The rows.
-pub const COMMANDS: &[Command] = &[
-    Command {
-        name: "info",
-        summary: "Tells facts and counters about the server.",
-        group: "server",
-        arity: -1,
-        flags: Flags::LOADING.or(Flags::STALE),
-        acl: &["dangerous"],
-        syntax: "[section...]",
-        tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
-        handler: info,
-        ..Command::BASE
-    },
-];
+pub const COMMANDS: &[Command] = &[Command {
+    name: "info",
+    summary: "Tells facts and counters about the server.",
+    group: "server",
+    arity: -1,
+    flags: Flags::LOADING.or(Flags::STALE),
+    acl: &["dangerous"],
+    syntax: "[section...]",
+    tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
+    handler: info,
+    ..Command::BASE
+}];
 
 /// When a section is shown without being asked for by name.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -180,9 +178,10 @@ fn server(report: &mut Report<'_>) {
 fn clients(report: &mut Report<'_>) {
     let state = report.state;
     let subscribed = |client: &Client| client.subscriptions.as_ref().is_some_and(|s| !s.is_empty());
-    let waiting = state.clients.iter().filter_map(|(_, client)| client.blocked.as_ref());
-    let timed = waiting.clone().filter(|blocked| blocked.deadline.is_some()).count();
+    let waiting: Vec<_> = state.clients.iter().filter_map(|(_, client)| client.blocked.as_ref()).collect();
+    let timed = waiting.iter().filter(|blocked| blocked.deadline.is_some()).count();
     let lossy: BTreeSet<(DbIndex, &[u8])> = waiting
+        .iter()
         .filter(|blocked| blocked.wants_loss)
         .flat_map(|blocked| blocked.keys.iter().map(|key| (blocked.db, key.as_ref())))
         .collect();
@@ -293,7 +292,12 @@ fn memory_use(report: &mut Report<'_>) {
     report.line("rss_overhead_bytes", resident as i128 - mapped as i128);
     report.ratio("mem_fragmentation_ratio", resident, accounts.used);
     report.line("mem_fragmentation_bytes", resident as i128 - accounts.used as i128);
-    report.zeros(&["mem_not_counted_for_evict", "mem_replication_backlog", "mem_total_replication_buffers", "mem_replica_full_sync_buffer"]);
+    report.zeros(&[
+        "mem_not_counted_for_evict",
+        "mem_replication_backlog",
+        "mem_total_replication_buffers",
+        "mem_replica_full_sync_buffer",
+    ]);
     report.line("mem_clients_slaves", accounts.replicas);
     report.line("mem_clients_normal", accounts.clients);
     report.zeros(&["mem_cluster_links", "mem_aof_buffer"]);
@@ -364,7 +368,7 @@ fn stats(report: &mut Report<'_>) {
     report.zeros(&["reply_buffer_shrinks", "reply_buffer_expands"]);
     report.line("eventloop_cycles", stats.turns.count());
     report.line("eventloop_duration_sum", stats.turns.sum() / 1000);
-    report.line("eventloop_duration_cmd_sum", stats.command_nanos / 1000);
+    report.line("eventloop_duration_cmd_sum", state.registry.iter().map(|(_, command)| command.stats.nanos).sum::<u64>() / 1000);
     report.line("instantaneous_eventloop_cycles_per_sec", stats.rates.per_second(3));
     let mean = stats.turns.sum().checked_div(stats.turns.count()).unwrap_or(0);
     report.line("instantaneous_eventloop_duration_usec", mean / 1000);
@@ -467,7 +471,9 @@ fn keyspace(report: &mut Report<'_>) {
         }
         let deadlines = match database.volatile() {
             0 => Vec::new(),
-            _ => database.entries().take(KEYS_SAMPLED).filter_map(|entry| entry.deadline()).take(DEADLINES_SAMPLED).collect::<Vec<Millis>>(),
+            _ => {
+                database.entries().take(KEYS_SAMPLED).filter_map(|entry| entry.deadline()).take(DEADLINES_SAMPLED).collect::<Vec<Millis>>()
+            }
         };
         let left = deadlines.iter().map(|deadline| i128::from(deadline.saturating_sub(now).0.max(0)));
         let mean = left.sum::<i128>() / i128::try_from(deadlines.len().max(1)).unwrap_or(1);

@@ -9,100 +9,98 @@ use crate::server::registry::CommandId;
 use crate::server::row::{Command, Flags};
 
 /// The rows.
-pub const COMMANDS: &[Command] = &[
-    Command {
-        name: "latency",
-        summary: "Holds the commands that diagnose latency.",
-        since: "2.8.13",
-        group: "server",
-        complexity: "Depends on subcommand.",
-        arity: -2,
-        subcommands: &[
-            Command {
-                name: "doctor",
-                summary: "Reports on latency in words.",
-                since: "2.8.13",
-                group: "server",
-                arity: 2,
-                flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
-                tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
-                handler: doctor,
-                ..Command::BASE
-            },
-            Command {
-                name: "graph",
-                summary: "Draws the latencies of an event.",
-                since: "2.8.13",
-                group: "server",
-                arity: 3,
-                flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
-                syntax: "event",
-                tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
-                handler: graph,
-                ..Command::BASE
-            },
-            Command {
-                name: "help",
-                summary: "Lists the subcommands.",
-                since: "2.8.13",
-                group: "server",
-                arity: 2,
-                flags: Flags::LOADING.or(Flags::STALE),
-                handler: help,
-                ..Command::BASE
-            },
-            Command {
-                name: "histogram",
-                summary: "Returns the distribution of the latencies of commands.",
-                since: "7.0.0",
-                group: "server",
-                complexity: "O(N) where N is the number of commands with latency information being retrieved.",
-                arity: -2,
-                flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
-                syntax: "[command...]",
-                tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
-                handler: histogram,
-                ..Command::BASE
-            },
-            Command {
-                name: "history",
-                summary: "Returns the recorded latencies of an event.",
-                since: "2.8.13",
-                group: "server",
-                arity: 3,
-                flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
-                syntax: "event",
-                tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
-                handler: history,
-                ..Command::BASE
-            },
-            Command {
-                name: "latest",
-                summary: "Returns the latest latency of every event.",
-                since: "2.8.13",
-                group: "server",
-                arity: 2,
-                flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
-                tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
-                handler: latest,
-                ..Command::BASE
-            },
-            Command {
-                name: "reset",
-                summary: "Forgets the latencies of events.",
-                since: "2.8.13",
-                group: "server",
-                arity: -2,
-                flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
-                syntax: "[event...]",
-                tips: &["request_policy:all_nodes", "response_policy:agg_sum"],
-                handler: reset,
-                ..Command::BASE
-            },
-        ],
-        ..Command::BASE
-    },
-];
+pub const COMMANDS: &[Command] = &[Command {
+    name: "latency",
+    summary: "Holds the commands that diagnose latency.",
+    since: "2.8.13",
+    group: "server",
+    complexity: "Depends on subcommand.",
+    arity: -2,
+    subcommands: &[
+        Command {
+            name: "doctor",
+            summary: "Reports on latency in words.",
+            since: "2.8.13",
+            group: "server",
+            arity: 2,
+            flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
+            tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
+            handler: doctor,
+            ..Command::BASE
+        },
+        Command {
+            name: "graph",
+            summary: "Draws the latencies of an event.",
+            since: "2.8.13",
+            group: "server",
+            arity: 3,
+            flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
+            syntax: "event",
+            tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
+            handler: graph,
+            ..Command::BASE
+        },
+        Command {
+            name: "help",
+            summary: "Lists the subcommands.",
+            since: "2.8.13",
+            group: "server",
+            arity: 2,
+            flags: Flags::LOADING.or(Flags::STALE),
+            handler: help,
+            ..Command::BASE
+        },
+        Command {
+            name: "histogram",
+            summary: "Returns the distribution of the latencies of commands.",
+            since: "7.0.0",
+            group: "server",
+            complexity: "O(N) where N is the number of commands with latency information being retrieved.",
+            arity: -2,
+            flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
+            syntax: "[command...]",
+            tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
+            handler: histogram,
+            ..Command::BASE
+        },
+        Command {
+            name: "history",
+            summary: "Returns the recorded latencies of an event.",
+            since: "2.8.13",
+            group: "server",
+            arity: 3,
+            flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
+            syntax: "event",
+            tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
+            handler: history,
+            ..Command::BASE
+        },
+        Command {
+            name: "latest",
+            summary: "Returns the latest latency of every event.",
+            since: "2.8.13",
+            group: "server",
+            arity: 2,
+            flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
+            tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
+            handler: latest,
+            ..Command::BASE
+        },
+        Command {
+            name: "reset",
+            summary: "Forgets the latencies of events.",
+            since: "2.8.13",
+            group: "server",
+            arity: -2,
+            flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
+            syntax: "[event...]",
+            tips: &["request_policy:all_nodes", "response_policy:agg_sum"],
+            handler: reset,
+            ..Command::BASE
+        },
+    ],
+    ..Command::BASE
+}];
 
 const HELP: &[&str] = &[
     "DOCTOR",

@@ -12,12 +12,13 @@ pub mod latency;
 pub mod memory;
 pub mod slowlog;
 
+use crate::config::ShutdownActions as Actions;
 use crate::resp::request::Args;
 use crate::server::client::ClientFlags;
 use crate::server::context::{Ctx, DONE, Outcome, integer};
 use crate::server::error::Error;
 use crate::server::row::{Command, Flags};
-use crate::server::{REDIS_VERSION, Saving, Shutdown, Stop};
+use crate::server::{REDIS_VERSION, Stop};
 
 /// The rows of the commands that stand alone.
 pub const COMMANDS: &[Command] = &[
@@ -105,17 +106,21 @@ fn monitor(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
 }
 
 fn shutdown(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
-    let mut how = Shutdown { saving: Saving::AsConfigured, now: false, force: false };
+    let mut actions = Actions::default();
     let mut abort = false;
     for word in args.from(1).iter() {
-        match word.to_ascii_uppercase().as_slice() {
-            b"SAVE" if how.saving != Saving::Never => how.saving = Saving::Always,
-            b"NOSAVE" if how.saving != Saving::Always => how.saving = Saving::Never,
-            b"NOW" => how.now = true,
-            b"FORCE" => how.force = true,
-            b"ABORT" => abort = true,
+        let action = match word.to_ascii_uppercase().as_slice() {
+            b"SAVE" if !actions.contains(Actions::NOSAVE) => Actions::SAVE,
+            b"NOSAVE" if !actions.contains(Actions::SAVE) => Actions::NOSAVE,
+            b"NOW" => Actions::NOW,
+            b"FORCE" => Actions::FORCE,
+            b"ABORT" => {
+                abort = true;
+                continue;
+            }
             _ => return Err(Error::SYNTAX),
-        }
+        };
+        actions = actions.or(action);
     }
     if abort && args.len() > 2 {
         return Err(Error::SYNTAX);
@@ -123,7 +128,7 @@ fn shutdown(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     if abort {
         return Err(Error::fixed("ERR No shutdown in progress."));
     }
-    ctx.state.stop = Some(Stop::Orderly(how));
+    ctx.state.stop = Some(Stop::Orderly(actions));
     DONE
 }
 

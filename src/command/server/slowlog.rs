@@ -8,65 +8,63 @@ use crate::server::error::Error;
 use crate::server::row::{Command, Flags};
 
 /// The rows.
-pub const COMMANDS: &[Command] = &[
-    Command {
-        name: "slowlog",
-        summary: "Holds the commands about the slow log.",
-        since: "2.2.12",
-        group: "server",
-        complexity: "Depends on subcommand.",
-        arity: -2,
-        subcommands: &[
-            Command {
-                name: "get",
-                summary: "Returns entries of the slow log.",
-                since: "2.2.12",
-                group: "server",
-                complexity: "O(N) where N is the number of entries returned",
-                arity: -2,
-                flags: Flags::ADMIN.or(Flags::LOADING).or(Flags::STALE),
-                syntax: "[count:integer]",
-                tips: &["request_policy:all_nodes", "nondeterministic_output"],
-                handler: get,
-                ..Command::BASE
-            },
-            Command {
-                name: "help",
-                summary: "Lists the subcommands.",
-                since: "6.2.0",
-                group: "server",
-                arity: 2,
-                flags: Flags::LOADING.or(Flags::STALE),
-                handler: help,
-                ..Command::BASE
-            },
-            Command {
-                name: "len",
-                summary: "Returns the number of entries of the slow log.",
-                since: "2.2.12",
-                group: "server",
-                arity: 2,
-                flags: Flags::ADMIN.or(Flags::LOADING).or(Flags::STALE),
-                tips: &["request_policy:all_nodes", "response_policy:agg_sum", "nondeterministic_output"],
-                handler: len,
-                ..Command::BASE
-            },
-            Command {
-                name: "reset",
-                summary: "Empties the slow log.",
-                since: "2.2.12",
-                group: "server",
-                complexity: "O(N) where N is the number of entries in the slowlog",
-                arity: 2,
-                flags: Flags::ADMIN.or(Flags::LOADING).or(Flags::STALE),
-                tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
-                handler: reset,
-                ..Command::BASE
-            },
-        ],
-        ..Command::BASE
-    },
-];
+pub const COMMANDS: &[Command] = &[Command {
+    name: "slowlog",
+    summary: "Holds the commands about the slow log.",
+    since: "2.2.12",
+    group: "server",
+    complexity: "Depends on subcommand.",
+    arity: -2,
+    subcommands: &[
+        Command {
+            name: "get",
+            summary: "Returns entries of the slow log.",
+            since: "2.2.12",
+            group: "server",
+            complexity: "O(N) where N is the number of entries returned",
+            arity: -2,
+            flags: Flags::ADMIN.or(Flags::LOADING).or(Flags::STALE),
+            syntax: "[count:integer]",
+            tips: &["request_policy:all_nodes", "nondeterministic_output"],
+            handler: get,
+            ..Command::BASE
+        },
+        Command {
+            name: "help",
+            summary: "Lists the subcommands.",
+            since: "6.2.0",
+            group: "server",
+            arity: 2,
+            flags: Flags::LOADING.or(Flags::STALE),
+            handler: help,
+            ..Command::BASE
+        },
+        Command {
+            name: "len",
+            summary: "Returns the number of entries of the slow log.",
+            since: "2.2.12",
+            group: "server",
+            arity: 2,
+            flags: Flags::ADMIN.or(Flags::LOADING).or(Flags::STALE),
+            tips: &["request_policy:all_nodes", "response_policy:agg_sum", "nondeterministic_output"],
+            handler: len,
+            ..Command::BASE
+        },
+        Command {
+            name: "reset",
+            summary: "Empties the slow log.",
+            since: "2.2.12",
+            group: "server",
+            complexity: "O(N) where N is the number of entries in the slowlog",
+            arity: 2,
+            flags: Flags::ADMIN.or(Flags::LOADING).or(Flags::STALE),
+            tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+            handler: reset,
+            ..Command::BASE
+        },
+    ],
+    ..Command::BASE
+}];
 
 const HELP: &[&str] = &[
     "GET [<count>]",

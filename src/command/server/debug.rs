@@ -1,0 +1,279 @@
+//! DEBUG: what tests, ours and Redis's, need and no application should.
+//!
+//! `enable-debug-command` says who may. Subcommands that Redis has and that make no sense here (hash table
+//! internals that this server lacks, crashes on purpose) are unknown rather than pretended. A few switches
+//! turn something off that does not exist here, as resizing reply buffers; those are accepted, because the
+//! state they ask for is the one there is.
+
+use std::time::Duration;
+
+use crate::base::{number, text};
+use crate::config::Guard;
+use crate::keyspace::effects::Event;
+use crate::keyspace::write::Ttl;
+use crate::resp::request::Args;
+use crate::server::client::ClientFlags;
+use crate::server::context::{Ctx, DONE, Outcome, integer};
+use crate::server::dispatch;
+use crate::server::error::Error;
+use crate::server::row::{Command, Flags};
+use crate::types::string::StringRef;
+
+use super::digest;
+
+/// The rows.
+pub const COMMANDS: &[Command] = &[Command {
+    name: "debug",
+    summary: "Holds the commands for testing and debugging the server.",
+    group: "server",
+    complexity: "Depends on subcommand.",
+    arity: -2,
+    flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE).or(Flags::SYSTEM),
+    handler: debug,
+    ..Command::BASE
+}];
+
+const HELP: &[&str] = &[
+    "CHANGE-REPL-ID",
+    "    Draw another replication id.",
+    "DICT-RESIZING (0|1)",
+    "    Nothing: tables grow and shrink a segment at a time, there is no resizing to forbid.",
+    "DIGEST",
+    "    Show a hash of all data.",
+    "DIGEST-VALUE <key> [<key> ...]",
+    "    Show a hash of each key's value.",
+    "ERROR <text>",
+    "    Reply with this error.",
+    "HTSTATS <db>",
+    "    Show the sizes of a database's tables.",
+    "LISTPACK <key>",
+    "    Show the size of a value that is one packed block.",
+    "LOG <text>",
+    "    Write this line into the log.",
+    "OBJECT <key>",
+    "    Show what is known of a key's block.",
+    "PAUSE-CRON (0|1)",
+    "    Stop the periodic work, or let it run.",
+    "POPULATE <count> [<prefix>] [<size>]",
+    "    Create string keys <prefix>:<number>, which are not propagated.",
+    "PROTOCOL <type>",
+    "    Reply with an example of the type: string, integer, double, bignum, null, array, set, map, attrib,",
+    "    push, verbatim, true or false.",
+    "QUICKLIST-PACKED-THRESHOLD <size>",
+    "    Nothing: elements of any size are stored alike.",
+    "REPLYBUFFER (PEAK-RESET-TIME (NEVER|RESET|<milliseconds>)|RESIZING (0|1))",
+    "    Nothing: a client without output has no reply buffer.",
+    "SET-ACTIVE-EXPIRE (0|1)",
+    "    Remove keys whose deadline has passed only when somebody looks, or also unasked.",
+    "SET-DISABLE-DENY-SCRIPTS (0|1)",
+    "    Let scripts call the commands that are forbidden to them, or forbid it again.",
+    "SLEEP <seconds>",
+    "    Hold the whole server.",
+    "STRINGMATCH-LEN <length> <pattern>",
+    "    Match the pattern against so many times `a`.",
+];
+
+fn debug(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
+    let local = ctx.client().flags.any(ClientFlags::LOOPBACK.or(ClientFlags::UNIX_SOCKET).or(ClientFlags::REPLAY));
+    match ctx.state.config.enable_debug_command {
+        Guard::Yes => {}
+        Guard::Local if local => {}
+        _ => {
+            return Err(Error::fixed(
+                "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.",
+            ));
+        }
+    }
+    let name = args.at(1).to_ascii_uppercase();
+    match (name.as_slice(), args.len()) {
+        (b"HELP", 2) => return dispatch::help(ctx, HELP),
+        (b"SLEEP", 3) => sleep(ctx, args.at(2)),
+        (b"SET-ACTIVE-EXPIRE", 3) => ctx.db.space().active_expiry = switch(args.at(2)),
+        (b"PAUSE-CRON", 3) => ctx.state.cron_paused = switch(args.at(2)),
+        (b"SET-DISABLE-DENY-SCRIPTS", 3) => ctx.state.scripts_unrestricted = switch(args.at(2)),
+        (b"DICT-RESIZING", 3) => {}
+        (b"REPLYBUFFER", 4) if args.is(2, "PEAK-RESET-TIME") || args.is(2, "RESIZING") => {}
+        (b"QUICKLIST-PACKED-THRESHOLD", 3) => check_threshold(args.at(2))?,
+        (b"CHANGE-REPL-ID", 2) => ctx.state.replication_id = ctx.state.random.hex_id(),
+        (b"LOG", 3) => log::warn!("DEBUG LOG: {}", String::from_utf8_lossy(args.at(2))),
+        (b"POPULATE", 3..=5) => populate(ctx, args)?,
+        (b"ERROR", 3) => return Err(Error::bytes(args.at(2).to_vec())),
+        (b"OBJECT", 3 | 4) => return object(ctx, args.at(2)),
+        (b"LISTPACK", 3) => return listpack(ctx, args.at(2)),
+        (b"HTSTATS", 3 | 4) => return htstats(ctx, args.at(2)),
+        (b"DIGEST", 2) => return whole_digest(ctx),
+        (b"DIGEST-VALUE", 3..) => return value_digests(ctx, args),
+        (b"PROTOCOL", 3) => return protocol(ctx, args.at(2)),
+        (b"STRINGMATCH-LEN", 4) => return stringmatch(ctx, args),
+        _ => return Err(dispatch::wrong_subcommand(ctx, args)),
+    }
+    ctx.reply.ok();
+    DONE
+}
+
+/// On unless the word is zero or no number, as C's `atoi` reads it.
+fn switch(word: &[u8]) -> bool {
+    number::parse_i64(word).is_some_and(|value| value != 0)
+}
+
+/// The longest nap.
+const SLEEP_MAX: f64 = 86_400.0;
+
+fn sleep(ctx: &mut Ctx<'_>, word: &[u8]) {
+    let seconds = number::parse_f64(word).unwrap_or(0.0).clamp(0.0, SLEEP_MAX);
+    (ctx.state.host.sleep)(Duration::from_secs_f64(seconds));
+}
+
+fn check_threshold(word: &[u8]) -> Result<(), Error> {
+    let fits = text::parse_memory(word).filter(|&bytes| bytes <= 1 << 32);
+    let fits = fits.filter(|_| word.first().is_some_and(u8::is_ascii_digit));
+    fits.map(|_| ()).ok_or(Error::fixed("ERR argument must be a memory value bigger than 1 and smaller than 4gb"))
+}
+
+/// Keys that DEBUG POPULATE makes at most, and bytes of each: it must not hold the loop for good.
+const POPULATE_MAX: i64 = 1 << 32;
+const POPULATE_SIZE_MAX: i64 = 1 << 29;
+
+fn positive(word: &[u8], most: i64) -> Result<usize, Error> {
+    let value = number::parse_i64(word).filter(|value| (0..=most).contains(value));
+    value.and_then(|value| usize::try_from(value).ok()).ok_or(Error::NOT_POSITIVE)
+}
+
+fn populate(ctx: &mut Ctx<'_>, args: Args<'_>) -> Result<(), Error> {
+    let count = positive(args.at(2), POPULATE_MAX)?;
+    let prefix = args.get(3).unwrap_or(b"key");
+    let size = args.get(4).map(|word| positive(word, POPULATE_SIZE_MAX)).transpose()?;
+    ctx.propagate_nothing();
+    for index in 0..count {
+        let key = [prefix, format!(":{index}").as_bytes()].concat();
+        if ctx.db.exists(&key) {
+            continue;
+        }
+        let mut value = format!("value:{index}").into_bytes();
+        if let Some(size) = size.filter(|&size| size > 0) {
+            value.resize(size, 0);
+        }
+        ctx.db.set_string(&key, StringRef::encode(&value), Ttl::Clear, &[Event::string("set")]);
+    }
+    Ok(())
+}
+
+fn object(ctx: &mut Ctx<'_>, key: &[u8]) -> Outcome {
+    let heat = ctx.db.space().heat;
+    let entry = ctx.db.peek(key).ok_or(Error::NO_SUCH_KEY)?;
+    let line = format!(
+        "Value at:{:p} refcount:1 encoding:{} allocated:{} lru:{} lru_seconds_idle:{}",
+        entry.raw(),
+        entry.encoding(),
+        entry.allocated(),
+        entry.heat(),
+        heat.idle_seconds(entry.heat())
+    );
+    ctx.reply.simple(&line);
+    DONE
+}
+
+fn listpack(ctx: &mut Ctx<'_>, key: &[u8]) -> Outcome {
+    let entry = ctx.db.peek(key).ok_or(Error::NO_SUCH_KEY)?;
+    if entry.encoding() != "listpack" {
+        return Err(Error::fixed("ERR Not a listpack encoded object."));
+    }
+    let line = format!("One packed block and its owner of {} bytes", entry.outside_bytes(usize::MAX));
+    ctx.reply.simple(&line);
+    DONE
+}
+
+fn htstats(ctx: &mut Ctx<'_>, word: &[u8]) -> Outcome {
+    let index = integer(word)?;
+    let databases = ctx.db.space().databases();
+    let database = usize::try_from(index).ok().and_then(|index| databases.get(index)).ok_or(Error::fixed("ERR Out of range database"))?;
+    let text = format!(
+        "[Table]\nkeys: {}\nbytes: {}\n[Deadlines]\nvolatile keys: {}\nfilings: {}\nbytes: {}\n",
+        database.len(),
+        database.overhead() - database.deadline_bytes(),
+        database.volatile(),
+        database.filings(),
+        database.deadline_bytes()
+    );
+    ctx.reply.verbatim("txt", text.as_bytes());
+    DONE
+}
+
+fn whole_digest(ctx: &mut Ctx<'_>) -> Outcome {
+    let digest = digest::of_all(ctx.db.space());
+    ctx.reply.simple(&digest.to_string());
+    DONE
+}
+
+fn value_digests(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
+    let keys = args.from(2);
+    ctx.reply.array(keys.len());
+    for key in keys.iter() {
+        let digest = ctx.db.peek(key).map(digest::of_value).unwrap_or_default();
+        ctx.reply.simple(&digest.to_string());
+    }
+    DONE
+}
+
+fn protocol(ctx: &mut Ctx<'_>, word: &[u8]) -> Outcome {
+    let resp3 = ctx.reply.is_resp3();
+    let reply = &mut ctx.reply;
+    match word.to_ascii_lowercase().as_slice() {
+        b"string" => reply.text("Hello World"),
+        b"integer" => reply.integer(12345),
+        b"double" => reply.double(3141.0 / 1000.0),
+        b"bignum" => reply.big_number(b"1234567999999999999999999999999999999"),
+        b"null" => reply.null(),
+        b"array" => {
+            reply.array(3);
+            (0..3).for_each(|number| reply.integer(number));
+        }
+        b"set" => {
+            reply.set(3);
+            (0..3).for_each(|number| reply.integer(number));
+        }
+        b"map" => {
+            reply.map(3);
+            for number in 0..3 {
+                reply.integer(number);
+                reply.boolean(number == 1);
+            }
+        }
+        b"attrib" => {
+            if resp3 {
+                reply.attribute(1);
+                reply.text("key-popularity");
+                reply.array(2);
+                reply.text("key:123");
+                reply.integer(90);
+            }
+            reply.text("Some real reply following the attribute");
+        }
+        b"push" if !resp3 => return Err(Error::fixed("ERR RESP2 is not supported by this command")),
+        b"push" => {
+            reply.text("Some real reply following the push reply");
+            reply.push(2);
+            reply.text("server-cpu-usage");
+            reply.integer(42);
+        }
+        b"verbatim" => reply.verbatim("txt", b"This is a verbatim\nstring"),
+        b"true" => reply.boolean(true),
+        b"false" => reply.boolean(false),
+        _ => {
+            return Err(Error::fixed(
+                "ERR Wrong protocol type name. Please use one of the following: string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false",
+            ));
+        }
+    }
+    DONE
+}
+
+/// Bytes of the text that STRINGMATCH-LEN matches at most.
+const MATCHED_MAX: i64 = 1 << 24;
+
+fn stringmatch(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
+    let text = vec![b'a'; positive(args.at(2), MATCHED_MAX)?];
+    let matches = crate::base::glob::matches(args.at(3), &text, crate::base::glob::Case::Sensitive);
+    ctx.reply.integer(i64::from(matches));
+    DONE
+}
