@@ -48,7 +48,7 @@ pub const COMMANDS: &[Command] = &[
         flags: Flags::WRITE.or(Flags::DENYOOM).or(Flags::MOVABLE_KEYS),
         acl: ACL,
         keys: &[KeySpec::one(1, RO_ACCESS), LOOKED_UP, STORED],
-        syntax: "key [BY by-pattern:pattern] [LIMIT {offset:integer count:integer}] [GET get-pattern:pattern...+GET] [order: ASC | DESC] [sorting: ALPHA] [STORE destination:key]",
+        syntax: "key [BY by-pattern:pattern/pattern#1] [LIMIT {limit: offset:integer count:integer}] [GET get-pattern:pattern/pattern#1...+GET] [order: ASC | DESC] [sorting=ALPHA] [STORE destination:key#2]",
         handler: sort,
         ..Command::BASE
     },
@@ -61,7 +61,7 @@ pub const COMMANDS: &[Command] = &[
         flags: Flags::READONLY.or(Flags::MOVABLE_KEYS),
         acl: ACL,
         keys: &[KeySpec::one(1, RO_ACCESS), LOOKED_UP],
-        syntax: "key [BY by-pattern:pattern] [LIMIT {offset:integer count:integer}] [GET get-pattern:pattern...+GET] [order: ASC | DESC] [sorting: ALPHA]",
+        syntax: "key [BY by-pattern:pattern/pattern#1] [LIMIT {limit: offset:integer count:integer}] [GET get-pattern:pattern/pattern#1...+GET] [order: ASC | DESC] [sorting=ALPHA]",
         handler: sort_ro,
         ..Command::BASE
     },

@@ -271,7 +271,8 @@ pub fn call(ctx: &mut Ctx<'_>, args: Args<'_>) -> Flow {
         stats.latency.record(nanos);
     }
     state.stats.commands += 1;
-    state.stats.hold(nanos, || row.name.to_string());
+    let registry = &state.registry;
+    state.stats.hold(nanos, || registry.get(command).full_name.clone());
     let client = &mut state.clients[ctx.client];
     client.last_command = Some(command);
     let reads = client.flags.any(ClientFlags::TRACKING) && row.flags.any(Flags::READONLY);

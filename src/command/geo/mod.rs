@@ -84,7 +84,7 @@ pub const COMMANDS: &[Command] = &[
         flags: Flags::READONLY,
         acl: &["geo"],
         keys: &[KeySpec::one(1, RO_ACCESS)],
-        syntax: "key [from: FROMMEMBER member | FROMLONLAT {fromlonlat: longitude:double latitude:double}] <by: {circle: BYRADIUS radius:double <unit: M | KM | FT | MI>} | {box: BYBOX width:double height:double <unit: M | KM | FT | MI>} | {polygon: BYPOLYGON num-vertices:integer {vertices: longitude:double latitude:double}...}> [order: ASC | DESC] [{count-block: COUNT count:integer [ANY]}] [WITHCOORD] [WITHDIST] [WITHHASH]",
+        syntax: "key <from: FROMMEMBER member | FROMLONLAT {fromlonlat: longitude:double latitude:double}> <by: {circle: BYRADIUS radius:double <unit: M | KM | FT | MI>} | {box: BYBOX width:double height:double <unit: M | KM | FT | MI>}> [order: ASC | DESC] [count-block: COUNT count:integer [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]",
         history: &[("7.0.0", "Added support for uppercase unit names.")],
         handler: search::geosearch,
         ..Command::BASE
@@ -99,7 +99,7 @@ pub const COMMANDS: &[Command] = &[
         flags: Flags::WRITE.or(Flags::DENYOOM),
         acl: &["geo"],
         keys: &[KeySpec::one(1, OW_UPDATE), KeySpec::one(2, RO_ACCESS)],
-        syntax: "destination:key source:key [from: FROMMEMBER member | FROMLONLAT {fromlonlat: longitude:double latitude:double}] <by: {circle: BYRADIUS radius:double <unit: M | KM | FT | MI>} | {box: BYBOX width:double height:double <unit: M | KM | FT | MI>} | {polygon: BYPOLYGON num-vertices:integer {vertices: longitude:double latitude:double}...}> [order: ASC | DESC] [{count-block: COUNT count:integer [ANY]}] [STOREDIST]",
+        syntax: "destination:key source:key <from: FROMMEMBER member | FROMLONLAT {fromlonlat: longitude:double latitude:double}> <by: {circle: BYRADIUS radius:double <unit: M | KM | FT | MI>} | {box: BYBOX width:double height:double <unit: M | KM | FT | MI>}> [order: ASC | DESC] [count-block: COUNT count:integer [ANY]] [STOREDIST]",
         history: &[("7.0.0", "Added support for uppercase unit names.")],
         handler: search::geosearchstore,
         ..Command::BASE

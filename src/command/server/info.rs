@@ -170,6 +170,14 @@ fn server(report: &mut Report<'_>) {
     report.line("executable", &state.process.executable);
     report.line("config_file", state.config.config_file.as_deref().unwrap_or_default());
     report.line("io_threads_active", 0);
+    let bound: Vec<String> = state.config.bind.iter().map(|address| format!("bind={address}")).collect();
+    let listeners = [
+        (state.config.port != 0).then(|| format!("name=tcp,{},port={}", bound.join(","), state.config.port)),
+        (!state.config.unixsocket.is_empty()).then(|| format!("name=unix,bind={}", state.config.unixsocket)),
+    ];
+    for (index, listener) in listeners.into_iter().flatten().enumerate() {
+        report.line(&format!("listener{index}"), listener);
+    }
     if !state.config.availability_zone.is_empty() {
         report.line("availability_zone", &state.config.availability_zone);
     }

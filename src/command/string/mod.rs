@@ -192,7 +192,7 @@ pub const COMMANDS: &[Command] = &[
         arity: -3,
         flags: READ_SLOW,
         keys: &[KeySpec::range(1, 1, 1, RO_ACCESS)],
-        syntax: "key1:key key2:key [LEN] [IDX] [MINMATCHLEN min-match-len:integer] [WITHMATCHLEN]",
+        syntax: "key1:key key2:key#0 [LEN] [IDX] [MINMATCHLEN min-match-len:integer] [WITHMATCHLEN]",
         handler: lcs::lcs,
         ..ROW
     },
