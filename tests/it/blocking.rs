@@ -413,3 +413,140 @@ fn many_who_wait_cost_nothing_at_each_push() {
         assert_eq!(stage.world.received(client), ["[\"l\", \"a\"]"]);
     }
 }
+
+#[test]
+fn in_a_transaction_nobody_waits() {
+    play(
+        r#"
+        0> MULTI
+        0> BLPOP l 0
+        0> BLMOVE l m LEFT LEFT 0
+        0> BRPOPLPUSH l m 0
+        0> BLMPOP 0 1 l LEFT
+        0> RPUSH l a
+        0> BLPOP l 0
+        0> EXEC
+        0< +OK +QUEUED +QUEUED +QUEUED +QUEUED +QUEUED +QUEUED [(nil array), (nil), (nil), (nil array), :1, ["l", "a"]]
+        "#,
+    );
+}
+
+#[test]
+fn served_after_the_whole_transaction() {
+    play(
+        r#"
+        0> BLPOP l 0
+        1> MULTI
+        1> RPUSH l a
+        1> DEL l
+        1> EXEC
+        1< +OK +QUEUED +QUEUED [:1, :1]
+        0<
+        1> MULTI
+        1> RPUSH l a
+        1> LPUSH l b
+        1> LLEN l
+        1> EXEC
+        1< +OK +QUEUED +QUEUED +QUEUED [:1, :2, :2]
+        0< ["l", "b"]
+        0> BLPOP x y 0
+        1> MULTI
+        1> RPUSH y b
+        1> RPUSH x a
+        1> EXEC
+        0< ["x", "a"]
+        1> SET s v
+        0> BLPOP s2 0
+        1> MULTI
+        1> RPUSH s2 1
+        1> SET s2 v
+        1> EXEC
+        0<
+        "#,
+    );
+}
+
+#[test]
+fn sort_store_serves() {
+    play(
+        r#"
+        0> BLPOP target 0
+        1> RPUSH l 2 1
+        1> SORT l STORE target
+        1< :2 :2
+        0< ["target", "1"]
+        "#,
+    );
+}
+
+#[test]
+fn client_unblock() {
+    play(
+        r#"
+        0> CLIENT ID
+        0< :1
+        0> BLPOP l 0
+        1> CLIENT UNBLOCK 1
+        1< :1
+        0< (nil array)
+        0> BLMOVE l m LEFT LEFT 0
+        1> CLIENT UNBLOCK 1 ERROR
+        1< :1
+        0< -UNBLOCKED client unblocked via CLIENT UNBLOCK
+        1> CLIENT UNBLOCK 1
+        1< :0
+        1> RPUSH l a
+        1> LLEN l
+        1< :1 :1
+        "#,
+    );
+}
+
+#[test]
+fn whoever_is_about_to_be_closed_takes_nothing() {
+    play(
+        r#"
+        0> BLPOP l 0
+        1> BLPOP l 0
+        2> CLIENT KILL ID 1
+        2> RPUSH l a
+        2< :1 :1
+        1< ["l", "a"]
+        "#,
+    );
+}
+
+#[test]
+fn replies_that_are_not_wanted() {
+    play(
+        r#"
+        0> CLIENT REPLY SKIP
+        0> BLPOP l 0
+        1> RPUSH l a
+        0<
+        0> PING
+        0< +PONG
+        0> CLIENT REPLY OFF
+        0> BLPOP l 0.1
+        +100
+        0> CLIENT REPLY ON
+        0< +OK
+        "#,
+    );
+}
+
+#[test]
+fn watchers_learn_of_a_service() {
+    play(
+        r#"
+        0> WATCH l
+        1> BLPOP l 0
+        2> RPUSH l a
+        1< ["l", "a"]
+        0> MULTI
+        0> PING
+        0> EXEC
+        0< +OK +OK +QUEUED (nil array)
+        "#,
+    );
+}
