@@ -295,7 +295,8 @@ fn reply(ctx: &mut Ctx<'_>, request: &Request<'_>, elements: Vec<Vec<u8>>) {
 /// Stores the result as a list; what GET did not find is an empty string there.
 fn store(ctx: &mut Ctx<'_>, request: &Request<'_>, elements: Vec<Vec<u8>>, target: &[u8]) {
     let fill = Fill::from_directive(i64::from(ctx.state.config.list_max_listpack_size));
-    let mut list = Deque::new();
+    // as in Redis, which shows in the encoding
+    let mut list = Deque::new_large();
     produce(ctx, request, elements, |_, value| list.push_back(value.unwrap_or_default(), fill));
     list.settle_after_load(fill);
     let len = list.len();

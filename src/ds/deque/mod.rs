@@ -68,6 +68,12 @@ impl Deque {
         Deque { form: Form::Small(Run::new()) }
     }
 
+    /// A large list of nothing, to be filled with so much that it may stay large, and then to be
+    /// settled as after a load.
+    pub fn new_large() -> Self {
+        Deque { form: Form::Large(Box::new(Directory::new())) }
+    }
+
     /// Number of elements.
     #[inline]
     pub fn len(&self) -> usize {
