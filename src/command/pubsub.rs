@@ -7,6 +7,7 @@ use crate::resp::writer::Reply;
 use crate::server::client::ClientFlags;
 use crate::server::context::{Ctx, DONE, Outcome, Propagation};
 use crate::server::dispatch;
+use crate::server::error::Error;
 use crate::server::pubsub::Medium;
 use crate::server::row::{Command, Flags, KeySpec};
 
@@ -194,7 +195,13 @@ fn ssubscribe(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     enter(ctx, args, Medium::Shard, "ssubscribe")
 }
 
+/// Subscribes to what is named. Who must not wait cannot listen either, but a transaction always could
+/// subscribe, before there were shard channels.
 fn enter(ctx: &mut Ctx<'_>, args: Args<'_>, medium: Medium, word: &str) -> Outcome {
+    let tolerated = medium != Medium::Shard && ctx.client().flags.any(ClientFlags::MULTI);
+    if ctx.must_not_block && !tolerated {
+        return Err(Error::new(format!("ERR {} isn't allowed for a DENY BLOCKING client", word.to_ascii_uppercase())));
+    }
     for name in args.from(1).iter() {
         ctx.state.subscribe(ctx.client, medium, name);
         confirm(ctx, medium, word, Some(name));

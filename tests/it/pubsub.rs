@@ -230,14 +230,23 @@ a SUBSCRIBE c d
   a +QUEUED
 a UNSUBSCRIBE d
   a +QUEUED
+a SSUBSCRIBE s
+  a +QUEUED
 a EXEC
-  a [["subscribe", "c", :1], ["subscribe", "d", :2]]
-  a ["unsubscribe", "d", :1]
+  a [["subscribe", "c", :1], ["subscribe", "d", :2], ["unsubscribe", "d", :1]]
+  a -ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client
 b PUBLISH c m
   b :1
   a ["message", "c", "m"]
 "#,
     );
+    check3(&[
+        ("MULTI", "+OK"),
+        ("SUBSCRIBE c", "+QUEUED"),
+        ("SSUBSCRIBE c", "+QUEUED"),
+        ("SUNSUBSCRIBE", "+QUEUED"),
+        ("EXEC", r#"[>["subscribe", "c", :1], -ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client, >["sunsubscribe", (null), :0]]"#),
+    ]);
 }
 
 #[test]

@@ -486,3 +486,43 @@ fn memory_is_checked_when_a_command_is_queued() {
     world.server.state.gates.update();
     assert_eq!(world.ask(a, "EXEC"), "[(nil)]");
 }
+
+#[test]
+fn waiting_clients_are_served_after_the_whole_transaction() {
+    converse(
+        r#"
+a BLPOP l 0
+b MULTI
+  b +OK
+b LPUSH l 1
+  b +QUEUED
+b DEL l
+  b +QUEUED
+b EXEC
+  b [:1, :1]
+b MULTI
+  b +OK
+b LPUSH l 1
+  b +QUEUED
+b LPUSH l 2
+  b +QUEUED
+b BLPOP l 0
+  b +QUEUED
+b BLPOP none 0
+  b +QUEUED
+b BLMOVE none other LEFT LEFT 0
+  b +QUEUED
+b EXEC
+  b [:1, :2, ["l", "2"], (nil array), (nil)]
+  a ["l", "1"]
+"#,
+    );
+    let mut world = World::new();
+    let (a, b) = (world.connect(), world.connect());
+    world.propagated();
+    world.send(a, "BLPOP l 0");
+    for line in ["MULTI", "RPUSH l 1", "RPUSH l 2", "EXEC"] {
+        world.ask(b, line);
+    }
+    assert_eq!(world.propagated(), ["MULTI", "SELECT 0", "RPUSH l 1", "RPUSH l 2", "EXEC", "LPOP l"]);
+}
