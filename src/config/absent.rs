@@ -138,7 +138,7 @@ pub(super) static ROWS: &[Row] = &[
         .off(&["C", "POSIX"])
         .about("Locale by which SORT ALPHA compares."),
     // ---- modules, users
-    absent("enable-module-command", "no", MODULES).is(Shape::Word(&["no", "yes", "local"]), Fixed).about("Who may use MODULE."),
+    moot("enable-module-command", "no", MODULES).is(Shape::Word(&["no", "yes", "local"]), Fixed).about("Who may use MODULE."),
     absent("aclfile", "", USERS).is(Shape::Text(any_text), Fixed).about("File that holds users."),
     absent("acl-pubsub-default", "resetchannels", USERS)
         .is(Shape::Word(&["allchannels", "resetchannels"]), Settable)
