@@ -157,17 +157,18 @@ impl<T: Copy> Wheel<T> {
 
     /// Hands out what is due at `now`, slot by slot in order of deadlines, and does the wheel's own
     /// work. Each filing handed out or moved takes one from `budget`; at 0 the call returns and
-    /// another goes on from there. If some of it is left, nothing due is. `due` gets the item and its
-    /// deadline and may return a new deadline under which the item is filed again.
+    /// another goes on from there. If some of it is left, nothing due is. `due` gets the item, its
+    /// deadline and what is left of the budget, of which it may take more for long work, and may return
+    /// a new deadline under which the item is filed again.
     ///
     /// `now` may jump forward any distance: empty slots cost nothing. While it is before an earlier
     /// `now`, only what is due by it is handed out.
-    pub fn advance(&mut self, now: u64, budget: &mut usize, mut due: impl FnMut(T, u64) -> Option<u64>) {
+    pub fn advance(&mut self, now: u64, budget: &mut usize, mut due: impl FnMut(T, u64, &mut usize) -> Option<u64>) {
         while *budget > 0 {
             let next = self.next_event().filter(|&(tick, _)| tick <= now);
             if let Some((item, deadline)) = self.pop_early(next.map_or(now, |(tick, _)| tick)) {
                 *budget -= 1;
-                self.hand_out(item, deadline, &mut due);
+                self.hand_out(item, deadline, budget, &mut due);
                 continue;
             }
             let Some((tick, event)) = next else {
@@ -279,8 +280,8 @@ impl<T: Copy> Wheel<T> {
 
     // Advancing.
 
-    fn hand_out(&mut self, item: T, deadline: u64, due: &mut impl FnMut(T, u64) -> Option<u64>) {
-        match due(item, deadline) {
+    fn hand_out(&mut self, item: T, deadline: u64, budget: &mut usize, due: &mut impl FnMut(T, u64, &mut usize) -> Option<u64>) {
+        match due(item, deadline, budget) {
             Some(deadline) => self.file(deadline, item),
             None => self.len -= 1,
         }
@@ -325,14 +326,14 @@ impl<T: Copy> Wheel<T> {
         })
     }
 
-    fn drain_due(&mut self, budget: &mut usize, due: &mut impl FnMut(T, u64) -> Option<u64>) {
+    fn drain_due(&mut self, budget: &mut usize, due: &mut impl FnMut(T, u64, &mut usize) -> Option<u64>) {
         let place = place_of(self.cursor);
         while *budget > 0 {
             let Some((item, _)) = self.levels[0].pop(place) else {
                 return;
             };
             *budget -= 1;
-            self.hand_out(item, self.cursor, due);
+            self.hand_out(item, self.cursor, budget, due);
         }
     }
 

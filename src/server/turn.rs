@@ -278,7 +278,7 @@ impl Server {
         }
         let mut due = Vec::new();
         let mut budget = limits::TIMER_SLICE;
-        self.state.timers.advance(tick, &mut budget, |word, _| {
+        self.state.timers.advance(tick, &mut budget, |word, _, _| {
             due.push(word);
             None
         });

@@ -98,7 +98,7 @@ impl Model {
         let mut handed = Vec::new();
         let mut left = budget;
         let refile = (self.random.below(4) == 0).then(|| self.now.saturating_add(1 + self.random.span(30)));
-        self.wheel.advance(self.now, &mut left, |item, deadline| {
+        self.wheel.advance(self.now, &mut left, |item, deadline, _| {
             handed.push((deadline, item));
             refile.filter(|_| item % 3 == 0)
         });
@@ -208,7 +208,7 @@ fn a_deadline_fires_at_its_tick_and_not_before() {
         let mut wakes = 0;
         while let Some(now) = wheel.next_deadline() {
             wakes += 1;
-            wheel.advance(now, &mut 10, |item, deadline| {
+            wheel.advance(now, &mut 10, |item, deadline, _| {
                 fired = Some((now, item, deadline));
                 None
             });
@@ -229,7 +229,7 @@ fn a_crowded_slot_is_drained_over_many_calls() {
     let (mut calls, mut handed) = (0, 0);
     while !wheel.is_empty() {
         calls += 1;
-        wheel.advance(1_000_000, &mut 100, |_, deadline| {
+        wheel.advance(1_000_000, &mut 100, |_, deadline, _| {
             assert_eq!(deadline, 1_000_000);
             handed += 1;
             None
@@ -246,10 +246,10 @@ fn cascading_ahead_leaves_nothing_to_do_when_a_slot_begins() {
         wheel.insert(200_000, item);
     }
     for now in (0..200_000).step_by(10) {
-        wheel.advance(now, &mut 50, |_, _| panic!("nothing is due yet"));
+        wheel.advance(now, &mut 50, |_, _, _| panic!("nothing is due yet"));
     }
     let mut budget = 1000;
-    wheel.advance(200_000, &mut budget, |_, _| None);
+    wheel.advance(200_000, &mut budget, |_, _, _| None);
     assert!(wheel.is_empty() && budget == 0, "each filing is only handed out");
 }
 
@@ -257,12 +257,12 @@ fn cascading_ahead_leaves_nothing_to_do_when_a_slot_begins() {
 fn a_clock_set_back_delays_nothing_that_is_filed_then() {
     let mut wheel = Wheel::new(1000);
     wheel.insert(5000, 1_u32);
-    wheel.advance(4000, &mut 10, |_, _| None);
+    wheel.advance(4000, &mut 10, |_, _, _| None);
     wheel.insert(2500, 2);
     assert_eq!(wheel.next_deadline(), Some(2500));
     let mut fired = Vec::new();
     for now in [2000, 2499, 2500, 4999, 5000] {
-        wheel.advance(now, &mut 10, |item, _| {
+        wheel.advance(now, &mut 10, |item, _, _| {
             fired.push((now, item));
             None
         });
