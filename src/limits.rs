@@ -6,6 +6,10 @@ pub const FREE_IN_PLACE: usize = 64;
 pub const SPARE_FILINGS: usize = 1_024;
 /// Filings that one cycle of expiry looks at before the loop goes on.
 pub const EXPIRY_SLICE: usize = 500;
+/// Expired fields of a hash that a lookup removes; any more are hidden and left to the next cycle.
+pub const LAZY_FIELDS: usize = 64;
+/// Elements that a command draws at random at most, with repetition.
+pub const DRAWS_MAX: u64 = 1 << 32;
 /// The longest inline request, in bytes.
 pub const INLINE_MAX: usize = 64 * 1024;
 /// Words of a request at most.

@@ -9,6 +9,7 @@ pub mod connection;
 #[cfg(test)]
 mod effects_tests;
 pub mod geo;
+pub mod hash;
 pub mod keys;
 pub mod list;
 pub mod pubsub;
@@ -27,6 +28,7 @@ pub const FAMILIES: &[&[Command]] = &[
     client::COMMANDS,
     connection::COMMANDS,
     geo::COMMANDS,
+    hash::COMMANDS,
     keys::COMMANDS,
     list::COMMANDS,
     pubsub::COMMANDS,

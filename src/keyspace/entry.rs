@@ -25,6 +25,8 @@ use std::ptr::NonNull;
 
 use crate::base::clock::Millis;
 use crate::ds::table::Block;
+use crate::keyspace::expiry::Deadlines;
+use crate::types::hash::Hash;
 use crate::types::string::{RawString, StringRef};
 use crate::types::{Kind, Stored, Type, Value};
 
@@ -229,7 +231,19 @@ impl<'a> EntryRef<'a> {
         }
     }
 
-    /// The mark of the last sweep of the deadline index that saw this deadline; 0 since it changed.
+    /// The deadline of the key, and the earliest of the fields of its hash.
+    #[inline]
+    pub fn deadlines(self) -> Deadlines {
+        Deadlines { key: self.deadline(), fields: self.field_deadline() }
+    }
+
+    /// The earliest deadline of the fields of a hash.
+    #[inline]
+    pub fn field_deadline(self) -> Option<Millis> {
+        if self.kind().expires_within() { self.view::<Hash>()?.earliest_deadline() } else { None }
+    }
+
+    /// The mark of the last sweep of the deadline index that saw these deadlines; 0 since they changed.
     pub fn mark(self) -> u8 {
         self.flags() >> 6
     }
@@ -379,7 +393,7 @@ impl Entry {
         self.write(1, &heat.to_le_bytes()[..3]);
     }
 
-    /// Marks the deadline as seen by a sweep: 1 to 3.
+    /// Marks the deadlines as seen by a sweep: 1 to 3; 0 once they changed.
     pub fn set_mark(&self, mark: u8) {
         self.write(0, &[self.get().flags() & !MARK | mark << 6]);
     }

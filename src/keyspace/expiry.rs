@@ -1,16 +1,19 @@
 //! Expiry: lazy on access, and active from the deadline index.
 //!
-//! Every key with a deadline is filed in its database's wheel under 32 bits of its hash: 8 bytes a key.
-//! Invariant: **a volatile key has a filing at or before its deadline.** A later deadline needs no new
+//! Every key with a deadline, or with a hash some of whose fields have one, is filed in its database's
+//! wheel under 32 bits of its hash: 8 bytes a key. Its earliest [deadline](Deadlines), its own or a
+//! field's, is the one that counts.
+//! Invariant: **a key with a deadline has a filing at or before the earliest.** A later deadline needs no new
 //! filing: the old one comes due, sees that the key lives on, and is filed again. An earlier deadline
 //! adds a filing, and a removed key leaves its own behind; such ghosts find nothing when they come due.
 //!
-//! Ghosts are bounded: once filings outnumber volatile keys two to one, a sweep in slices drops those
+//! Ghosts are bounded: once filings outnumber such keys two to one, a sweep in slices drops those
 //! without a key and all but one of a key that has several. For the latter it marks each key it has
-//! seen (2 bits in the block, cleared with every change of the deadline): a filing of a marked key that
+//! seen (2 bits in the block, cleared with every change of the earliest deadline): a filing of a marked key that
 //! is not at that key's deadline is a duplicate.
 //!
-//! A cycle takes a number of filings at a time so that a million keys with one deadline never hold the
+//! Fields are removed in slices, see [`super::fields`]; a hash of which some are left is filed again as
+//! overdue. A cycle takes a number of filings and fields at a time so that a million keys with one deadline never hold the
 //! loop; the next turn goes on at once. The road not taken is Redis's: sampling the volatile keys at
 //! random, which finds few of the due ones when most are not.
 
@@ -44,7 +47,9 @@ pub struct ExpiryStats {
 }
 
 impl ExpiryStats {
-    fn record(&mut self, lag_ms: u64) {
+    /// Notes a removal at `now` of what was due at `deadline`.
+    pub(super) fn record(&mut self, now: Millis, deadline: Millis) {
+        let lag_ms = ticks(now.saturating_sub(deadline));
         let bucket = (u64::BITS - lag_ms.leading_zeros()) as usize;
         self.lags[bucket.min(31)] += 1;
         self.max_ms = self.max_ms.max(lag_ms);
@@ -67,6 +72,32 @@ impl ExpiryStats {
 
 fn ticks(deadline: Millis) -> u64 {
     u64::try_from(deadline.0).unwrap_or(0)
+}
+
+/// The deadlines of a key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Deadlines {
+    /// Its own.
+    pub key: Option<Millis>,
+    /// The earliest of the fields of its hash.
+    pub fields: Option<Millis>,
+}
+
+impl Deadlines {
+    /// Those of a key whose value has none.
+    #[inline]
+    pub fn of_key(key: Option<Millis>) -> Deadlines {
+        Deadlines { key, fields: None }
+    }
+
+    /// When expiry first has to do something about the key.
+    #[inline]
+    pub fn earliest(self) -> Option<Millis> {
+        match (self.key, self.fields) {
+            (Some(key), Some(fields)) => Some(key.min(fields)),
+            (key, fields) => key.or(fields),
+        }
+    }
 }
 
 impl Database {
@@ -101,7 +132,7 @@ impl Keyspace {
     fn expire(&mut self, db: DbIndex, hash: u64, position: Position) {
         let entry = self.take_entry(db, hash, position);
         let deadline = entry.get().deadline().expect("only a volatile key expires");
-        self.expiry_stats.record(ticks(self.now.saturating_sub(deadline)));
+        self.expiry_stats.record(self.now, deadline);
         self.stats.expired += 1;
         let key = entry.get().key();
         self.effects.propagate(db, &[b"DEL", key]);
@@ -121,40 +152,60 @@ impl Keyspace {
             }
             let db = DbIndex(u32::try_from(at).expect("few databases"));
             let mut wheel = std::mem::replace(&mut self.databases[at].wheel, Wheel::new(0));
-            wheel.advance(ticks(now), &mut budget, |prefix, _| self.come_due(db, prefix).map(ticks));
+            wheel.advance(ticks(now), &mut budget, |prefix, _, budget| self.come_due(db, prefix, budget).map(ticks));
             self.databases[at].wheel = wheel;
         }
         self.expiry_stats.behind = budget == 0;
         budget == 0
     }
 
-    /// A filing came due: removes the keys that are, and gives the earliest deadline of those that are not.
-    fn come_due(&mut self, db: DbIndex, prefix: u32) -> Option<Millis> {
+    /// A filing came due: removes the keys and fields that are, as far as the budget goes, and gives the
+    /// earliest deadline of what is left.
+    fn come_due(&mut self, db: DbIndex, prefix: u32, budget: &mut usize) -> Option<Millis> {
         loop {
-            let (mut later, now) = (None::<Millis>, self.now);
-            let due = self.databases[db.at()].table.find_by_prefix(prefix, |raw| {
-                // SAFETY: the search borrows the table.
-                #[allow(unsafe_code)]
-                let deadline = unsafe { EntryRef::new(raw) }.deadline();
-                match deadline {
-                    Some(deadline) if deadline <= now => true,
-                    Some(deadline) => {
-                        later = Some(later.map_or(deadline, |l| l.min(deadline)));
-                        false
-                    }
-                    None => false,
-                }
-            });
-            let Some(position) = due else { return later };
-            let hash = self.hasher.hash(self.entry_at(db, position).key());
-            self.expire(db, hash, position);
+            let (earliest, position) = self.earliest_filed(db, prefix)?;
+            if earliest > self.now {
+                return Some(earliest);
+            }
+            let entry = self.entry_at(db, position);
+            let (deadlines, hash) = (entry.deadlines(), self.hasher.hash(entry.key()));
+            if deadlines.key.is_some_and(|deadline| deadline <= self.now) {
+                self.expire(db, hash, position);
+                continue;
+            }
+            if *budget == 0 {
+                return Some(earliest);
+            }
+            let removed = self.expire_fields(db, hash, position, *budget);
+            *budget = budget.saturating_sub(removed);
         }
+    }
+
+    /// The key with the earliest deadline among those of one prefix.
+    fn earliest_filed(&self, db: DbIndex, prefix: u32) -> Option<(Millis, Position)> {
+        let table = &self.databases[db.at()].table;
+        let deadline_of = |raw| {
+            // SAFETY: the searches borrow the table.
+            #[allow(unsafe_code)]
+            let entry = unsafe { EntryRef::new(raw) };
+            entry.deadlines().earliest()
+        };
+        let mut earliest = None::<Millis>;
+        let single = table.find_by_prefix(prefix, |raw| {
+            if let Some(deadline) = deadline_of(raw) {
+                earliest = Some(earliest.map_or(deadline, |e| e.min(deadline)));
+            }
+            false
+        });
+        debug_assert!(single.is_none(), "the search went through");
+        let earliest = earliest?;
+        Some((earliest, table.find_by_prefix(prefix, |raw| deadline_of(raw) == Some(earliest))?))
     }
 
     /// Sweeps ghosts out of the deadline indexes where they have become many, `budget` filings at most.
     pub fn sweep_filings(&mut self, budget: usize) {
         for database in &mut self.databases {
-            let wanted = database.volatile * 2 + crate::limits::SPARE_FILINGS;
+            let wanted = (database.volatile + database.expiring_hashes) * 2 + crate::limits::SPARE_FILINGS;
             if database.sweep == 0 && database.wheel.len() > wanted {
                 database.last_mark = database.last_mark % 3 + 1;
                 database.sweep = database.last_mark;
@@ -182,23 +233,34 @@ impl Keyspace {
             let rebuilt = owned.rebuild(None, deadline);
             database.table.moved(position, crate::ds::table::Block::into_raw(rebuilt));
         }
-        database.refile(hash, old, deadline);
+        let fields = database.field_deadline(position);
+        database.refile(hash, Deadlines { key: old, fields }, Deadlines { key: deadline, fields });
         true
     }
 }
 
 impl Database {
-    /// Keeps count and index right after a deadline went from `old` to `new`.
-    pub(super) fn refile(&mut self, hash: u64, old: Option<Millis>, new: Option<Millis>) {
-        match (old, new) {
-            (None, Some(deadline)) => {
-                self.volatile += 1;
-                self.file(hash, deadline);
-            }
-            (Some(old), Some(new)) if new < old => self.file(hash, new),
-            (Some(_), None) => self.volatile -= 1,
-            _ => {}
+    /// Keeps counts and index right after the deadlines of a key went from `old` to `new`.
+    #[inline]
+    pub(super) fn refile(&mut self, hash: u64, old: Deadlines, new: Deadlines) {
+        if old == new {
+            return;
         }
+        self.volatile = self.volatile + usize::from(new.key.is_some()) - usize::from(old.key.is_some());
+        self.expiring_hashes = self.expiring_hashes + usize::from(new.fields.is_some()) - usize::from(old.fields.is_some());
+        if let Some(deadline) = new.earliest()
+            && old.earliest().is_none_or(|old| deadline < old)
+        {
+            self.file(hash, deadline);
+        }
+    }
+
+    /// The earliest deadline of the fields of the hash at `position`.
+    fn field_deadline(&self, position: Position) -> Option<Millis> {
+        // SAFETY: the position is fresh, and the reference is gone with this call.
+        #[allow(unsafe_code)]
+        let entry = unsafe { EntryRef::new(self.table.raw(position)) };
+        entry.field_deadline()
     }
 
     /// One slice of a sweep; `true` at its end.
@@ -210,7 +272,7 @@ impl Database {
                 // SAFETY: the search borrows the table; a mark is not part of the key.
                 #[allow(unsafe_code)]
                 let entry = unsafe { Entry::borrow_mut(raw) };
-                let Some(deadline) = entry.get().deadline().map(ticks) else { return false };
+                let Some(deadline) = entry.get().deadlines().earliest().map(ticks) else { return false };
                 if entry.get().mark() == mark {
                     known |= deadline == filed;
                     return false;

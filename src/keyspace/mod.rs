@@ -12,6 +12,7 @@
 pub mod effects;
 pub mod entry;
 pub mod expiry;
+pub mod fields;
 pub mod heat;
 pub mod interests;
 pub mod moves;
@@ -30,7 +31,7 @@ use crate::types::{Stored, Type};
 
 use effects::{Effects, Event, EventClass};
 use entry::{Entry, EntryRef, View};
-use expiry::{Expiry, ExpiryStats};
+use expiry::{Deadlines, Expiry, ExpiryStats};
 use heat::HeatPolicy;
 use interests::Interests;
 
@@ -56,6 +57,8 @@ pub struct Database {
     pub(crate) wheel: Wheel<u32>,
     /// Keys with a deadline.
     pub(crate) volatile: usize,
+    /// Hashes that have fields with a deadline.
+    pub(crate) expiring_hashes: usize,
     /// The mark of the sweep of `wheel` that is under way, 0 for none.
     sweep: u8,
     /// The mark of the last one.
@@ -64,7 +67,7 @@ pub struct Database {
 
 impl Database {
     fn new(hasher: KeyHasher) -> Self {
-        Database { table: Table::new(hasher), wheel: Wheel::new(0), volatile: 0, sweep: 0, last_mark: 0 }
+        Database { table: Table::new(hasher), wheel: Wheel::new(0), volatile: 0, expiring_hashes: 0, sweep: 0, last_mark: 0 }
     }
 
     /// Keys, expired ones that nobody has looked at included.
@@ -92,6 +95,11 @@ impl Database {
         self.wheel.bytes()
     }
 
+    /// Hashes that have fields with a deadline.
+    pub fn expiring_hashes(&self) -> usize {
+        self.expiring_hashes
+    }
+
     /// Bytes of the table and of the deadline index.
     pub fn overhead(&self) -> usize {
         self.table.bytes() + self.wheel.bytes()
@@ -114,6 +122,8 @@ pub struct KeyStats {
     pub misses: u64,
     /// Keys removed because their deadline passed.
     pub expired: u64,
+    /// Fields of hashes removed because their deadline passed.
+    pub expired_fields: u64,
     /// Keys evicted for memory.
     pub evicted: u64,
 }
@@ -265,6 +275,7 @@ impl Keyspace {
         let entry = self.entry_at(db, position);
         match entry.deadline() {
             Some(deadline) if deadline <= self.now => self.find_expired(db, hash, position),
+            _ if entry.kind().expires_within() => self.find_expiring(db, hash, position),
             _ => Some(position),
         }
     }
@@ -277,22 +288,17 @@ impl Keyspace {
 
     /// Adds a new key's block and files its deadline.
     fn add_entry(&mut self, db: DbIndex, hash: u64, entry: Entry) {
-        let deadline = entry.get().deadline();
+        let deadlines = entry.get().deadlines();
         let database = &mut self.databases[db.at()];
         database.table.insert(hash, entry);
-        if let Some(deadline) = deadline {
-            database.volatile += 1;
-            database.file(hash, deadline);
-        }
+        database.refile(hash, Deadlines::default(), deadlines);
     }
 
     /// Takes a key's block out, without consequences.
     fn take_entry(&mut self, db: DbIndex, hash: u64, position: Position) -> Entry {
         let database = &mut self.databases[db.at()];
         let entry = database.table.remove(hash, position);
-        if entry.get().deadline().is_some() {
-            database.volatile -= 1;
-        }
+        database.refile(hash, entry.get().deadlines(), Deadlines::default());
         entry
     }
 
@@ -363,6 +369,16 @@ impl Db<'_> {
     /// The time of this turn.
     pub fn now(&self) -> Millis {
         self.space.now
+    }
+
+    /// The time at or before which the fields of hashes have expired.
+    pub fn horizon(&self) -> Millis {
+        if self.space.expiry == Expiry::Ignore { crate::types::hash::NEVER } else { self.space.now }
+    }
+
+    /// Whether a deadline that has passed means removal here and now.
+    pub fn is_past(&self, deadline: Millis) -> bool {
+        self.space.expiry == Expiry::Remove && deadline <= self.space.now
     }
 
     /// The counters and table of this database.

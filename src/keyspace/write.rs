@@ -5,6 +5,7 @@ use std::ops::{Deref, DerefMut};
 
 use super::effects::{Event, EventClass};
 use super::entry::{Entry, Payload};
+use super::expiry::Deadlines;
 use super::{Db, DbIndex, Keyspace, WrongType};
 use crate::base::clock::Millis;
 use crate::ds::table::Position;
@@ -44,6 +45,8 @@ pub struct Write<'a, T: Stored> {
     hash: u64,
     /// Where the key is; `None` for a value that was just made.
     position: Option<Position>,
+    /// The earliest deadline of its elements, as it was taken.
+    filed: Option<Millis>,
     value: ManuallyDrop<T>,
 }
 
@@ -88,15 +91,16 @@ impl<T: Stored> Write<'_, T> {
         let mut guard = ManuallyDrop::new(self);
         // SAFETY: the guard is not dropped, so the value is taken once.
         let value = unsafe { ManuallyDrop::take(&mut guard.value) };
-        let (db, key, hash, position) = (guard.db, guard.key, guard.hash, guard.position);
+        let (db, key, hash, position, filed) = (guard.db, guard.key, guard.hash, guard.position, guard.filed);
         let space = &mut *guard.space;
         let emptied = value.is_empty();
         match position {
-            Some(position) if emptied => {
-                space.take_entry(db, hash, position).free_block();
-                drop(value);
+            Some(position) => {
+                space.put_back(db, hash, position, value, filed);
+                if emptied {
+                    drop(space.take_entry(db, hash, position));
+                }
             }
-            Some(position) => space.put_payload(db, position, value.into_raw()),
             None if emptied => return,
             None => {
                 let (kind, payload) = value.into_raw();
@@ -122,25 +126,35 @@ impl<T: Stored> Drop for Write<'_, T> {
         // SAFETY: the guard is dropped, so the value is taken once.
         let value = unsafe { ManuallyDrop::take(&mut self.value) };
         if let Some(position) = self.position {
-            self.space.put_payload(self.db, position, value.into_raw());
+            self.space.put_back(self.db, self.hash, position, value, self.filed);
         }
     }
 }
 
 impl Keyspace {
-    fn put_payload(&mut self, db: DbIndex, position: Position, (kind, payload): (Kind, u64)) {
+    /// Puts a value back that was taken out of its block, when `filed` was its earliest deadline.
+    #[inline]
+    pub(super) fn put_back<T: Stored>(&mut self, db: DbIndex, hash: u64, position: Position, value: T, filed: Option<Millis>) {
+        let fields = value.earliest_deadline();
+        let (kind, payload) = value.into_raw();
+        let database = &mut self.databases[db.at()];
         // SAFETY: the position is fresh, and the block only used here.
         #[allow(unsafe_code)]
-        let mut entry = unsafe { Entry::borrow_mut(self.databases[db.at()].table.raw(position)) };
+        let mut entry = unsafe { Entry::borrow_mut(database.table.raw(position)) };
         entry.set_payload(kind, payload);
+        if fields != filed {
+            entry.set_mark(0);
+            let key = entry.get().deadline();
+            database.refile(hash, Deadlines { key, fields: filed }, Deadlines { key, fields });
+        }
     }
 
     /// Puts another block for the same key in place of the one at `position`.
     fn replace_entry(&mut self, db: DbIndex, hash: u64, position: Position, new: Entry) {
-        let deadline = new.get().deadline();
+        let deadlines = new.get().deadlines();
         let database = &mut self.databases[db.at()];
         let old = database.table.replace(position, new);
-        database.refile(hash, old.get().deadline(), deadline);
+        database.refile(hash, old.get().deadlines(), deadlines);
         self.dispose(old);
     }
 }
@@ -158,14 +172,15 @@ impl Db<'_> {
     /// The value of a key, for changing; `make` gives the value of a key that does not exist yet.
     pub fn write_or_create<'s, T: Stored>(&'s mut self, key: &'s [u8], make: impl FnOnce() -> T) -> Result<Write<'s, T>, WrongType> {
         let hash = self.hash(key);
-        match self.space.find(self.index, key, hash) {
-            Some(position) => self.write_at(key, hash, position),
-            None => Ok(Write { space: self.space, db: self.index, key, hash, position: None, value: ManuallyDrop::new(make()) }),
+        if let Some(position) = self.space.find(self.index, key, hash) {
+            return self.write_at(key, hash, position);
         }
+        let value = ManuallyDrop::new(make());
+        Ok(Write { space: self.space, db: self.index, key, hash, position: None, filed: None, value })
     }
 
-    /// The value of a key that was just found, for changing.
     #[allow(unsafe_code)]
+    #[inline]
     fn write_at<'s, T: Stored>(&'s mut self, key: &'s [u8], hash: u64, position: Position) -> Result<Write<'s, T>, WrongType> {
         let kind = self.space.touch(self.index, position).kind();
         if kind.type_of() != T::TYPE {
@@ -176,8 +191,9 @@ impl Db<'_> {
         }
         let raw = self.space.databases[self.index.at()].table.raw(position);
         // SAFETY: the block lives; the guard puts the value back or removes the key.
-        let value = unsafe { Entry::borrow_mut(raw).take::<T>() };
-        Ok(Write { space: self.space, db: self.index, key, hash, position: Some(position), value: ManuallyDrop::new(value) })
+        let value = ManuallyDrop::new(unsafe { Entry::borrow_mut(raw).take::<T>() });
+        let filed = value.earliest_deadline();
+        Ok(Write { space: self.space, db: self.index, key, hash, position: Some(position), filed, value })
     }
 
     /// Moves a string out of its key's block into a buffer of its own.
@@ -248,7 +264,7 @@ impl Db<'_> {
                 #[allow(unsafe_code)]
                 let overwritten = unsafe { Entry::borrow_mut(raw) }.try_overwrite(deadline, &payload);
                 if overwritten {
-                    space.databases[db.at()].refile(hash, old_deadline, deadline);
+                    space.databases[db.at()].refile(hash, Deadlines::of_key(old_deadline), Deadlines::of_key(deadline));
                 } else {
                     space.replace_entry(db, hash, position, Entry::new(key, deadline, payload, heat));
                 }

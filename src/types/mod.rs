@@ -6,10 +6,13 @@
 #![allow(unsafe_code)]
 
 pub mod geo;
+pub mod hash;
 pub mod list;
 pub mod string;
 pub mod zset;
 
+use crate::base::clock::Millis;
+use hash::Hash;
 use list::List;
 use string::RawString;
 use zset::Zset;
@@ -82,10 +85,12 @@ pub enum Kind {
     ZsetTree = 11,
     /// A stream.
     Stream = 12,
+    /// A hash in a table, some fields with a deadline.
+    HashTableExpiring = 13,
 }
 
 impl Kind {
-    const ALL: [Kind; 13] = [
+    const ALL: [Kind; 14] = [
         Kind::Embedded,
         Kind::Integer,
         Kind::Raw,
@@ -99,6 +104,7 @@ impl Kind {
         Kind::ZsetPacked,
         Kind::ZsetTree,
         Kind::Stream,
+        Kind::HashTableExpiring,
     ];
 
     /// The kind of that number; numbers come from blocks that this process wrote.
@@ -107,13 +113,19 @@ impl Kind {
         Self::ALL[usize::from(bits)]
     }
 
+    /// Whether elements of the value may have deadlines of their own.
+    #[inline]
+    pub fn expires_within(self) -> bool {
+        matches!(self, Kind::HashPackedExpiring | Kind::HashTableExpiring)
+    }
+
     /// The type, whatever the encoding.
     pub fn type_of(self) -> Type {
         match self {
             Kind::Embedded | Kind::Integer | Kind::Raw => Type::String,
             Kind::List => Type::List,
             Kind::SetIntset | Kind::SetPacked | Kind::SetTable => Type::Set,
-            Kind::HashPacked | Kind::HashTable | Kind::HashPackedExpiring => Type::Hash,
+            Kind::HashPacked | Kind::HashTable | Kind::HashPackedExpiring | Kind::HashTableExpiring => Type::Hash,
             Kind::ZsetPacked | Kind::ZsetTree => Type::Zset,
             Kind::Stream => Type::Stream,
         }
@@ -140,6 +152,10 @@ pub unsafe trait Stored: Sized {
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
+    /// The earliest deadline of an element; only a kind that [expires within](Kind::expires_within) has one.
+    fn earliest_deadline(&self) -> Option<Millis> {
+        None
+    }
 }
 
 /// A value of any type, owned: on its way between keys, files and the disposal thread.
@@ -150,6 +166,8 @@ pub enum Value {
     List(List),
     /// A sorted set.
     Zset(Zset),
+    /// A hash.
+    Hash(Hash),
 }
 
 impl Value {
@@ -164,6 +182,7 @@ impl Value {
                 Type::String => Value::String(RawString::from_raw(kind, payload)),
                 Type::List => Value::List(List::from_raw(kind, payload)),
                 Type::Zset => Value::Zset(Zset::from_raw(kind, payload)),
+                Type::Hash => Value::Hash(Hash::from_raw(kind, payload)),
                 _ => unreachable!("no such type yet"),
             }
         }
@@ -175,6 +194,7 @@ impl Value {
             Value::String(v) => v.into_raw(),
             Value::List(v) => v.into_raw(),
             Value::Zset(v) => v.into_raw(),
+            Value::Hash(v) => v.into_raw(),
         }
     }
 
@@ -184,6 +204,7 @@ impl Value {
             Value::String(v) => Value::String(v.duplicate()),
             Value::List(v) => Value::List(v.clone()),
             Value::Zset(v) => Value::Zset(v.clone()),
+            Value::Hash(v) => Value::Hash(v.clone()),
         }
     }
 
@@ -193,15 +214,17 @@ impl Value {
             Value::String(_) => "raw",
             Value::List(v) => v.encoding(),
             Value::Zset(v) => v.encoding(),
+            Value::Hash(v) => v.encoding(),
         }
     }
 
     /// Bytes taken from the allocator. `samples` elements at most are looked at, for types that do not know.
-    pub fn bytes(&self, _samples: usize) -> usize {
+    pub fn bytes(&self, samples: usize) -> usize {
         match self {
             Value::String(v) => size_of::<Vec<u8>>() + v.capacity(),
             Value::List(v) => v.allocated(),
             Value::Zset(v) => v.bytes(),
+            Value::Hash(v) => v.allocated(samples),
         }
     }
 
@@ -211,6 +234,8 @@ impl Value {
             Value::String(_) => 1,
             Value::List(v) => v.weight(),
             Value::Zset(v) => v.len(),
+            Value::Hash(Hash::Table(table)) => table.len(),
+            Value::Hash(_) => 1,
         }
     }
 }

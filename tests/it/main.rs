@@ -12,6 +12,7 @@ mod expire;
 mod geo;
 #[allow(dead_code)]
 mod harness;
+mod hash;
 mod keys;
 mod list;
 mod pubsub;

@@ -12,6 +12,7 @@ use crate::base::number;
 use crate::ds::packed::Element;
 use crate::keyspace::Keyspace;
 use crate::keyspace::entry::EntryRef;
+use crate::types::hash::NEVER;
 use crate::types::{Type, Value};
 
 /// A hash in the making.
@@ -96,6 +97,17 @@ fn mix_stored(digest: &mut Digest, value: &Value) {
                 number::write_f64_17_digits(&mut text, score);
                 element.mix(&text);
                 digest.add(&element.0);
+            }
+        }
+        Value::Hash(hash) => {
+            for item in hash.iter(NEVER) {
+                let mut pair = Digest::default();
+                pair.mix(&item.field.text());
+                pair.mix(&item.value.text());
+                digest.add(&pair.0);
+                if item.deadline.is_some() {
+                    digest.add(b"!!hexpire!!");
+                }
             }
         }
     }

@@ -351,7 +351,8 @@ fn stats(report: &mut Report<'_>) {
     report.line("instantaneous_input_repl_kbps", "0.00");
     report.line("instantaneous_output_repl_kbps", "0.00");
     report.line("rejected_connections", stats.rejected_connections);
-    report.zeros(&["sync_full", "sync_partial_ok", "sync_partial_err", "expired_subkeys"]);
+    report.zeros(&["sync_full", "sync_partial_ok", "sync_partial_err"]);
+    report.line("expired_subkeys", space.stats.expired_fields);
     report.line("expired_keys", space.stats.expired);
     report.line("expired_stale_perc", "0.00");
     report.line("expired_time_cap_reached_count", 0);
@@ -487,7 +488,7 @@ fn keyspace(report: &mut Report<'_>) {
         let mean = left.sum::<i128>() / i128::try_from(deadlines.len().max(1)).unwrap_or(1);
         report.line(
             &format!("db{index}"),
-            format_args!("keys={},expires={},avg_ttl={mean},subexpiry=0", database.len(), database.volatile()),
+            format_args!("keys={},expires={},avg_ttl={mean},subexpiry={}", database.len(), database.volatile(), database.expiring_hashes()),
         );
     }
 }
