@@ -301,3 +301,64 @@ fn places() {
         ("GEORADIUS_RO absent 15 37 200 km", "", "keymiss(absent)"),
     ]);
 }
+
+#[test]
+fn adding_to_streams() {
+    check(&[
+        ("XADD k * f v", "XADD k 1000000-0 f v", "new(k) xadd(k)"),
+        ("XADD k 5000000-* f v", "XADD k 5000000-0 f v", "xadd(k)"),
+        ("XADD k 5000001 f v", "XADD k 5000001 f v", "xadd(k)"),
+        ("XADD k nomkstream maxlen 3 * f v", "XADD k nomkstream maxlen 3 5000001-1 f v", "xadd(k) xtrim(k)"),
+        ("XADD k MAXLEN ~ 2 * f v", "XADD k MAXLEN = 4 5000001-2 f v", "xadd(k)"),
+        ("XADD k MAXLEN ~ 2 LIMIT 5 * f v", "XADD k MAXLEN = 5 LIMIT 5 5000001-3 f v", "xadd(k)"),
+        ("XADD k MINID ~ 5000001 * f v", "XADD k MINID = 5000000-0 5000001-4 f v", "xadd(k)"),
+        ("XADD k MINID ~ 5000001 ACKED * f v", "XADD k MAXLEN = 7 ACKED 5000001-5 f v", "xadd(k)"),
+        ("XADD none NOMKSTREAM * f v", "", ""),
+        ("XTRIM k MAXLEN ~ 2", "", ""),
+        ("XTRIM k MAXLEN 6", "XTRIM k MAXLEN 6", "xtrim(k)"),
+        ("XTRIM k MINID ~ 5000002", "XTRIM k MINID = 18446744073709551615-18446744073709551615", "xtrim(k)"),
+        ("XADD k MAXLEN 0 6000000 f v", "XADD k MAXLEN 0 6000000 f v", "xadd(k) xtrim(k)"),
+        ("XADD k 6000001 f v", "XADD k 6000001 f v", "xadd(k)"),
+        ("XDEL k 1 6000001", "XDEL k 1 6000001", "xdel(k)"),
+        ("XDEL k 1", "", ""),
+        ("XSETID k 6000009", "XSETID k 6000009", "xsetid(k)"),
+    ]);
+}
+
+#[test]
+fn reading_streams_with_groups() {
+    check(&[
+        ("XADD k 1 f a", "XADD k 1 f a", "new(k) xadd(k)"),
+        ("XADD k 2 f b", "XADD k 2 f b", "xadd(k)"),
+        ("XGROUP CREATE n g $ MKSTREAM", "XGROUP CREATE n g $ MKSTREAM", "new(n) xgroup-create(n)"),
+        ("XGROUP CREATE k g $", "XGROUP CREATE k g $", "xgroup-create(k)"),
+        ("XGROUP SETID k g 0", "XGROUP SETID k g 0", "xgroup-setid(k)"),
+        ("XREADGROUP GROUP g c STREAMS k 0", "", "xgroup-createconsumer(k)"),
+        (
+            "XREADGROUP GROUP g d STREAMS k >",
+            "XCLAIM k g d 0 1-0 TIME 1000000 RETRYCOUNT 1 FORCE JUSTID LASTID 1-0; \
+             XCLAIM k g d 0 2-0 TIME 1000000 RETRYCOUNT 1 FORCE JUSTID LASTID 2-0; \
+             XGROUP SETID k g 2-0 ENTRIESREAD 2",
+            "xgroup-createconsumer(k)",
+        ),
+        ("XREADGROUP GROUP g e NOACK STREAMS k >", "XGROUP CREATECONSUMER k g e", "xgroup-createconsumer(k)"),
+        ("XREADGROUP GROUP g d STREAMS k 0", "", ""),
+        ("XCLAIM k g c 0 1 9", "XCLAIM k g c 0 1-0 TIME 1000000 RETRYCOUNT 3 FORCE JUSTID LASTID 2-0", ""),
+        ("XCLAIM k g c 0 9 LASTID 5", "XGROUP SETID k g 5-0 ENTRIESREAD 2", ""),
+        ("XCLAIM k g f 0 9", "", "xgroup-createconsumer(k)"),
+        ("XDEL k 2", "XDEL k 2", "xdel(k)"),
+        (
+            "XAUTOCLAIM k g d 0 0",
+            "XCLAIM k g d 0 1-0 TIME 1000000 RETRYCOUNT 4 FORCE JUSTID LASTID 5-0; \
+             XCLAIM k g d 0 2-0 TIME 1000000 RETRYCOUNT 2 FORCE JUSTID LASTID 5-0",
+            "",
+        ),
+        ("XACK k g 1", "XACK k g 1", ""),
+        ("XACK k g 1", "", ""),
+        ("XGROUP CREATECONSUMER k g z", "XGROUP CREATECONSUMER k g z", "xgroup-createconsumer(k)"),
+        ("XGROUP CREATECONSUMER k g z", "", ""),
+        ("XGROUP DELCONSUMER k g z", "XGROUP DELCONSUMER k g z", "xgroup-delconsumer(k)"),
+        ("XGROUP DESTROY k g", "XGROUP DESTROY k g", "xgroup-destroy(k)"),
+        ("XGROUP DESTROY k g", "", ""),
+    ]);
+}

@@ -15,6 +15,7 @@ pub mod list;
 pub mod pubsub;
 pub mod server;
 pub mod sort;
+pub mod stream;
 pub mod string;
 pub mod tracking;
 pub mod transaction;
@@ -42,6 +43,7 @@ pub const FAMILIES: &[&[Command]] = &[
     server::slowlog::COMMANDS,
     sort::COMMANDS,
     string::COMMANDS,
+    stream::COMMANDS,
     transaction::COMMANDS,
     zset::COMMANDS,
 ];

@@ -3,11 +3,13 @@
 //! - [`table`]: the segmented hash table; [`btree`]: the tree with ranks beside a sorted set's table;
 //! - [`packed`], [`intset`]: small collections in one block, byte for byte what dumps hold;
 //!   [`deque`]: lists, as a deque of packed nodes;
+//! - [`append`]: the index of a stream's blocks, which grows at its end only;
 //! - [`wheel`](mod@wheel): deadlines.
 //!
 //! This is where most of the crate's unsafe code is, behind safe interfaces.
 #![allow(unsafe_code)]
 
+pub mod append;
 pub mod btree;
 pub mod deque;
 pub mod intset;

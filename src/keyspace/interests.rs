@@ -122,6 +122,13 @@ impl Keyspace {
         }
     }
 
+    /// Lets who waits for a key look at it again, though its contents have not changed.
+    pub fn wake(&mut self, db: DbIndex, key: &[u8]) {
+        if self.interests[db.at()].is_awaited(key) {
+            self.effects.ready.push((db, key.into()));
+        }
+    }
+
     /// One more client waits for a key.
     pub fn await_key(&mut self, db: DbIndex, key: &[u8]) {
         *self.interests[db.at()].awaited.entry(key.into()).or_default() += 1;

@@ -120,6 +120,23 @@ impl<T: Stored> Write<'_, T> {
     }
 }
 
+impl<T: Stored> Write<'_, T> {
+    /// Ends a change that is not one of the key's contents, but of what is noted beside them (a stream's
+    /// consumer groups): it counts and has events, but dooms, invalidates and wakes nobody. A value that
+    /// was just made is a change of contents all the same: then this is [`Write::commit_with`].
+    pub fn commit_aside(self, events: &[Event], changes: u64) {
+        if self.is_new() {
+            return self.commit_with(events, changes);
+        }
+        let guard = self;
+        guard.space.dirty += changes;
+        for event in events {
+            let (db, key) = (guard.db, guard.key);
+            guard.space.notify(db, *event, key);
+        }
+    }
+}
+
 impl<T: Stored> Drop for Write<'_, T> {
     #[allow(unsafe_code)]
     fn drop(&mut self) {

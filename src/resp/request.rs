@@ -85,7 +85,7 @@ impl<'a> Args<'a> {
     }
 
     /// Each argument in turn.
-    pub fn iter(self) -> impl ExactSizeIterator<Item = &'a [u8]> + DoubleEndedIterator {
+    pub fn iter(self) -> impl ExactSizeIterator<Item = &'a [u8]> + DoubleEndedIterator + Clone {
         self.spans.iter().map(move |span| &self.input[span.range()])
     }
 

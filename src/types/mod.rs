@@ -8,12 +8,14 @@
 pub mod geo;
 pub mod hash;
 pub mod list;
+pub mod stream;
 pub mod string;
 pub mod zset;
 
 use crate::base::clock::Millis;
 use hash::Hash;
 use list::List;
+use stream::Stream;
 use string::RawString;
 use zset::Zset;
 
@@ -168,6 +170,8 @@ pub enum Value {
     Zset(Zset),
     /// A hash.
     Hash(Hash),
+    /// A stream.
+    Stream(Stream),
 }
 
 impl Value {
@@ -183,6 +187,7 @@ impl Value {
                 Type::List => Value::List(List::from_raw(kind, payload)),
                 Type::Zset => Value::Zset(Zset::from_raw(kind, payload)),
                 Type::Hash => Value::Hash(Hash::from_raw(kind, payload)),
+                Type::Stream => Value::Stream(Stream::from_raw(kind, payload)),
                 _ => unreachable!("no such type yet"),
             }
         }
@@ -195,6 +200,7 @@ impl Value {
             Value::List(v) => v.into_raw(),
             Value::Zset(v) => v.into_raw(),
             Value::Hash(v) => v.into_raw(),
+            Value::Stream(v) => v.into_raw(),
         }
     }
 
@@ -205,6 +211,7 @@ impl Value {
             Value::List(v) => Value::List(v.clone()),
             Value::Zset(v) => Value::Zset(v.clone()),
             Value::Hash(v) => Value::Hash(v.clone()),
+            Value::Stream(v) => Value::Stream(v.clone()),
         }
     }
 
@@ -215,6 +222,7 @@ impl Value {
             Value::List(v) => v.encoding(),
             Value::Zset(v) => v.encoding(),
             Value::Hash(v) => v.encoding(),
+            Value::Stream(_) => "stream",
         }
     }
 
@@ -225,6 +233,7 @@ impl Value {
             Value::List(v) => v.allocated(),
             Value::Zset(v) => v.bytes(),
             Value::Hash(v) => v.allocated(samples),
+            Value::Stream(v) => v.allocated(samples),
         }
     }
 
@@ -236,6 +245,7 @@ impl Value {
             Value::Zset(v) => v.len(),
             Value::Hash(Hash::Table(table)) => table.len(),
             Value::Hash(_) => 1,
+            Value::Stream(v) => v.weight(),
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::ds::packed::Element;
 use crate::keyspace::Keyspace;
 use crate::keyspace::entry::EntryRef;
 use crate::types::hash::NEVER;
+use crate::types::stream::StreamId;
 use crate::types::{Type, Value};
 
 /// A hash in the making.
@@ -107,6 +108,15 @@ fn mix_stored(digest: &mut Digest, value: &Value) {
                 digest.add(&pair.0);
                 if item.deadline.is_some() {
                     digest.add(b"!!hexpire!!");
+                }
+            }
+        }
+        Value::Stream(stream) => {
+            for entry in stream.log.range(StreamId::MIN, StreamId::MAX) {
+                digest.mix(format!("{}.{}", entry.id.ms, entry.id.seq).as_bytes());
+                for (field, value) in entry.pairs() {
+                    mix_element(digest, field);
+                    mix_element(digest, value);
                 }
             }
         }

@@ -190,6 +190,13 @@ impl Packed {
         self.insert_at(self.entries().len(), elements);
     }
 
+    /// Adds the elements that an iterator gives at the end, in one step. Copies of the iterator give the
+    /// same elements.
+    #[inline]
+    pub fn extend<'a>(&mut self, elements: impl Iterator<Item = Element<'a>> + Clone) {
+        self.insert_all(self.entries().len(), elements);
+    }
+
     /// Adds an element at the front.
     pub fn push_front(&mut self, text: &[u8]) {
         self.insert_at(0, &[Element::from_text(text)]);
@@ -390,14 +397,20 @@ impl Packed {
 
     #[inline]
     fn insert_at(&mut self, at: usize, elements: &[Element]) {
-        let added = elements.iter().map(entry_len).sum();
+        self.insert_all(at, elements.iter().copied());
+    }
+
+    #[inline]
+    fn insert_all<'a>(&mut self, at: usize, elements: impl Iterator<Item = Element<'a>> + Clone) {
+        let (count, added) = elements.clone().fold((0, 0), |(count, bytes), element| (count + 1, bytes + entry_len(&element)));
         let mut gap = self.open(at, 0, added);
         for element in elements {
-            let (slot, rest) = gap.split_at_mut(entry_len(element));
-            encode(element, slot);
+            let (slot, rest) = gap.split_at_mut(entry_len(&element));
+            encode(&element, slot);
             gap = rest;
         }
-        self.count_added(elements.len());
+        assert!(gap.is_empty(), "a copy of an iterator gives what the iterator gives");
+        self.count_added(count);
     }
 
     /// Replaces the `removed` bytes of entries at `at` by a gap of `added` bytes, which the caller
