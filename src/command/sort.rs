@@ -48,6 +48,7 @@ pub const COMMANDS: &[Command] = &[
         flags: Flags::WRITE.or(Flags::DENYOOM).or(Flags::MOVABLE_KEYS),
         acl: ACL,
         keys: &[KeySpec::one(1, RO_ACCESS), LOOKED_UP, STORED],
+        find_keys: Some(sorted_and_stored),
         syntax: "key [BY by-pattern:pattern/pattern#1] [LIMIT {limit: offset:integer count:integer}] [GET get-pattern:pattern/pattern#1...+GET] [order: ASC | DESC] [sorting=ALPHA] [STORE destination:key#2]",
         handler: sort,
         ..Command::BASE
@@ -61,11 +62,30 @@ pub const COMMANDS: &[Command] = &[
         flags: Flags::READONLY.or(Flags::MOVABLE_KEYS),
         acl: ACL,
         keys: &[KeySpec::one(1, RO_ACCESS), LOOKED_UP],
+        find_keys: Some(|_| vec![(1, RO_ACCESS)]),
         syntax: "key [BY by-pattern:pattern/pattern#1] [LIMIT {limit: offset:integer count:integer}] [GET get-pattern:pattern/pattern#1...+GET] [order: ASC | DESC] [sorting=ALPHA]",
         handler: sort_ro,
         ..Command::BASE
     },
 ];
+
+/// The key that is sorted, and the last one that STORE names.
+fn sorted_and_stored(args: Args<'_>) -> Vec<(usize, &'static [&'static str])> {
+    let (mut stored, mut at) = (None, 2);
+    while at < args.len() {
+        let values = match args.at(at).to_ascii_uppercase().as_slice() {
+            b"LIMIT" => 2,
+            b"GET" | b"BY" => 1,
+            b"STORE" => {
+                stored = Some(at + 1).filter(|&key| key < args.len()).or(stored);
+                1
+            }
+            _ => 0,
+        };
+        at += 1 + values;
+    }
+    std::iter::once((1, RO_ACCESS)).chain(stored.map(|key| (key, OW_UPDATE))).collect()
+}
 
 /// What was asked for.
 struct Request<'a> {

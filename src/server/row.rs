@@ -10,6 +10,9 @@ use crate::resp::request::Args;
 /// Executes a command. On an error what it replied is cut back and the error written instead.
 pub type Handler = fn(&mut Ctx<'_>, Args<'_>) -> Outcome;
 
+/// Tells the keys among a request's words, each with what becomes of it, where the specifications cannot.
+pub type KeyFinder = fn(Args<'_>) -> Vec<(usize, &'static [&'static str])>;
+
 /// A set of facts about a command, as COMMAND INFO lists them, and a few of our own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flags(pub u32);
@@ -202,6 +205,8 @@ pub struct Command {
     pub acl: &'static [&'static str],
     /// Where its keys are.
     pub keys: &'static [KeySpec],
+    /// Finds them where `keys` alone cannot tell them or what becomes of them.
+    pub find_keys: Option<KeyFinder>,
     /// Its arguments, in the notation of `server::syntax`.
     pub syntax: &'static str,
     /// Hints for proxies: `nondeterministic_output`, `request_policy:all_shards`.
@@ -228,6 +233,7 @@ impl Command {
         flags: Flags::NONE,
         acl: &[],
         keys: &[],
+        find_keys: None,
         syntax: "",
         tips: &[],
         history: &[],
@@ -255,6 +261,9 @@ impl Command {
     /// The indices of the arguments that are keys, each with the flags of its specification; `None` if the
     /// arguments make no sense to the row.
     pub fn keys_with_flags(&self, args: Args) -> Option<Vec<(usize, &'static [&'static str])>> {
+        if let Some(find) = self.find_keys {
+            return Some(find(args));
+        }
         let mut found = Vec::new();
         for spec in self.keys {
             found.extend(spec.indices(args)?.into_iter().map(|index| (index, spec.flags)));
@@ -264,11 +273,7 @@ impl Command {
 
     /// The indices of the arguments that are keys; `None` if the arguments make no sense to the row.
     pub fn key_indices(&self, args: Args) -> Option<Vec<usize>> {
-        let mut indices = Vec::new();
-        for spec in self.keys {
-            indices.extend(spec.indices(args)?);
-        }
-        Some(indices)
+        Some(self.keys_with_flags(args)?.into_iter().map(|(index, _)| index).collect())
     }
 }
 

@@ -6,6 +6,8 @@
 
 mod blocking;
 mod client;
+mod command;
+mod config;
 mod connection;
 mod events;
 mod expire;
@@ -13,11 +15,12 @@ mod geo;
 #[allow(dead_code)]
 mod harness;
 mod hash;
+mod info;
 mod keys;
 mod list;
 mod pubsub;
+mod server;
 mod sort;
-
 mod stream;
 mod string;
 mod tracking;

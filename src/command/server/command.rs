@@ -165,7 +165,7 @@ fn info(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     for name in args.from(2).iter() {
         match registry.by_full_name(name) {
             Some(id) => describe(&mut ctx.reply, registry, registry.get(id)),
-            None => ctx.reply.null_array(),
+            None => ctx.reply.null(),
         }
     }
     DONE

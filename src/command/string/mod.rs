@@ -272,6 +272,10 @@ pub const COMMANDS: &[Command] = &[
             notes: "RW and ACCESS due to the optional `GET` argument",
             ..KeySpec::one(1, &["RW", "access", "update", "variable_flags"])
         }],
+        find_keys: Some(|args| {
+            let answers = args.from(3).iter().any(|word| word.eq_ignore_ascii_case(b"GET"));
+            vec![(1, if answers { RW_ACCESS_UPDATE } else { OW_UPDATE })]
+        }),
         syntax: "key value [condition: NX | XX | IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest:integer | IFDNE ifdne-digest:integer] [GET] [expiration: EX seconds:integer | PX milliseconds:integer | EXAT unix-time-seconds:unix-time | PXAT unix-time-milliseconds:unix-time | KEEPTTL]",
         history: &[
             ("2.6.12", "Added the `EX`, `PX`, `NX` and `XX` options."),
