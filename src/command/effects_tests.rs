@@ -362,3 +362,27 @@ fn reading_streams_with_groups() {
         ("XGROUP DESTROY k g", "", ""),
     ]);
 }
+
+#[test]
+fn hashes() {
+    check(&[
+        ("HSET h a 1 b 2", "HSET h a 1 b 2", "new(h) hset(h)"),
+        ("HSETNX h a 2", "", ""),
+        ("HINCRBYFLOAT h a 0.5", "HSET h a 1.5", "hincrbyfloat(h)"),
+        ("HEXPIRE h 100 NX FIELDS 2 a none", "HPEXPIREAT h 1100000 NX FIELDS 1 a", "hexpire(h)"),
+        ("HEXPIRE h 100 NX FIELDS 1 a", "", ""),
+        ("HINCRBYFLOAT h a 0.5", "HSETEX h KEEPTTL FIELDS 1 a 2", "hincrbyfloat(h)"),
+        ("HPERSIST h FIELDS 2 a b", "HPERSIST h FIELDS 2 a b", "hpersist(h)"),
+        ("HGETEX h FIELDS 1 a", "", ""),
+        ("HGETEX h EX 100 FIELDS 2 a none", "HPEXPIREAT h 1100000 FIELDS 1 a", "hexpire(h)"),
+        ("HGETEX h PERSIST FIELDS 2 a b", "HPERSIST h FIELDS 1 a", "hpersist(h)"),
+        ("HGETEX h PERSIST FIELDS 2 a b", "", ""),
+        ("HSETEX h PX 100 FIELDS 1 c 3", "HSETEX h PXAT 1000100 FIELDS 1 c 3", "hset(h) hexpire(h)"),
+        ("HSETEX h FNX FIELDS 1 c 4", "", ""),
+        ("HSETEX h PXAT 1 FIELDS 1 c 4", "HDEL h c", "hset(h) hdel(h)"),
+        ("HSETEX brief EX 0 FIELDS 1 c 4", "", "hset(brief) hdel(brief) del(brief)"),
+        ("HGETDEL h FIELDS 2 a none", "HDEL h a", "hdel(h)"),
+        ("HEXPIRE h 0 FIELDS 1 b", "HDEL h b", "hdel(h) del(h)"),
+        ("HGET h b", "", "keymiss(h)"),
+    ]);
+}

@@ -105,10 +105,10 @@ fn mix_stored(digest: &mut Digest, value: &Value) {
                 let mut pair = Digest::default();
                 pair.mix(&item.field.text());
                 pair.mix(&item.value.text());
-                digest.add(&pair.0);
                 if item.deadline.is_some() {
-                    digest.add(b"!!hexpire!!");
+                    pair.add(b"!!hexpire!!");
                 }
+                digest.add(&pair.0);
             }
         }
         Value::Stream(stream) => {
