@@ -108,6 +108,10 @@ pub(in crate::command) fn add_pairs(ctx: &mut Ctx<'_>, key: &[u8], options: &Add
     } else {
         ctx.db.write_or_create(key, || Zset::new(pairs.len(), pairs[0].1.len(), thresholds, hasher))?
     };
+    if pairs.len() > thresholds.members {
+        // as in Redis, so many pairs make a set large even if they name few members
+        guard.enlarge(hasher);
+    }
     let (mut added, mut updated) = (0, 0);
     let mut last = None;
     for &(score, member) in pairs {
