@@ -150,9 +150,6 @@ pub(super) static ROWS: &[Row] = &[
         .is(BOOL, Hidden)
         .about("Keeps expired keys while data is imported."),
     // ---- replication
-    absent("propagation-error-behavior", "ignore", "a command that fails on a replica is logged and passed over")
-        .is(Shape::Word(&["ignore", "panic", "panic-on-replicas"]), Settable)
-        .about("What to do when a replicated command fails."),
     absent("replica-full-sync-buffer-limit", "0", "a replica buffers in its socket during a full sync")
         .is(memory(0, LONG), Settable)
         .about("Bytes a replica buffers of the stream while it loads a snapshot."),

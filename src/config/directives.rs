@@ -23,7 +23,9 @@ use std::collections::BTreeMap;
 use super::absent;
 use super::shape::{INT, LONG, Notation, Shape, UINT, any_text, append_dir_name, append_file_name, int, memory, snapshot_name};
 use super::values::{ClientMemory, Field, KeyspaceEvents, MaxMemory, OutputLimits, SavePoint, Value};
-use super::words::{AppendFsync, DisklessLoad, Guard, LogLevel, MaxmemoryPolicy, RdbVersionCheck, ShutdownActions, Supervised};
+use super::words::{
+    AppendFsync, DisklessLoad, Guard, LogLevel, MaxmemoryPolicy, PropagationFailure, RdbVersionCheck, ShutdownActions, Supervised,
+};
 
 /// Whether and how a directive may change while the server runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -361,6 +363,8 @@ settings! {
         "Bytes of the replication stream kept for replicas that come back.";
     "repl-backlog-ttl", repl_backlog_ttl: u64 = "3600", int(0, LONG), Settable,
         "Seconds after the last replica left that the backlog is kept; 0 keeps it for good.";
+    "propagation-error-behavior", propagation_error_behavior: PropagationFailure = "ignore", Shape::Word(PropagationFailure::WORDS), Settable,
+        "What becomes of this server when a command fails that its primary or its append-only file had carried out: it logs that, or it ends.";
     "min-replicas-to-write" | "min-slaves-to-write", min_replicas_to_write: u32 = "0", int(0, INT), Settable,
         "Number of replicas in good standing below which writes are refused.";
     "min-replicas-max-lag" | "min-slaves-max-lag", min_replicas_max_lag: u32 = "10", int(0, INT), Settable,

@@ -91,6 +91,11 @@ words! {
 }
 
 words! {
+    /// What becomes of a server when a command that its primary or its append-only file had carried out fails.
+    PropagationFailure, default Ignore { Ignore = "ignore", Panic = "panic", PanicOnReplicas = "panic-on-replicas" }
+}
+
+words! {
     /// Whether a snapshot of a version newer than this server knows is refused or tried.
     RdbVersionCheck, default Strict { Strict = "strict", Relaxed = "relaxed" }
 }

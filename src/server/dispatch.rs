@@ -6,6 +6,7 @@ use super::error::Error;
 use super::registry::CommandId;
 use super::row::Flags;
 use super::{State, slowlog, tracking};
+use crate::config::PropagationFailure;
 use crate::keyspace::Keyspace;
 use crate::resp::request::Args;
 
@@ -261,6 +262,9 @@ pub fn call(ctx: &mut Ctx<'_>, args: Args<'_>) -> Flow {
             ctx.reply.cut_back(mark);
             ctx.reply.error(error.text());
             ctx.state.count_error(&error);
+            if ctx.client().flags.any(ClientFlags::PRIMARY.or(ClientFlags::REPLAY)) {
+                propagated_command_failed(ctx, &error);
+            }
             Flow::Done
         }
     };
@@ -287,6 +291,22 @@ pub fn call(ctx: &mut Ctx<'_>, args: Args<'_>) -> Flow {
         super::monitor::feed(ctx, args, db);
     }
     flow
+}
+
+/// A command that the primary, or this server before its restart, had carried out does not work here: the
+/// data differ. `propagation-error-behavior` says whether to go on.
+#[cold]
+fn propagated_command_failed(ctx: &mut Ctx<'_>, error: &Error) {
+    let client = ctx.client().flags;
+    let name = &ctx.state.registry.get(ctx.command).full_name;
+    let text = String::from_utf8_lossy(error.text());
+    let ends = match ctx.state.config.propagation_error_behavior {
+        PropagationFailure::Ignore => false,
+        PropagationFailure::Panic => true,
+        PropagationFailure::PanicOnReplicas => client.any(ClientFlags::PRIMARY),
+    };
+    log::error!("The propagated command '{name}' failed: {text}");
+    assert!(!ends, "propagation-error-behavior ends the server: '{name}' failed: {text}");
 }
 
 /// A command took long enough for the slow log or the latency monitor.
