@@ -282,12 +282,18 @@ impl Server {
 
     /// Ends a wait with an error.
     pub(super) fn end_wait_with(&mut self, key: ClientKey, error: &Error) {
+        if let Some(blocked) = self.state.clients.get(key).and_then(|client| client.blocked.as_ref()) {
+            self.state.registry.get_mut(blocked.command).stats.failed += 1;
+        }
         self.answer(key, |ctx| ctx.reply.error(error.text()));
         self.state.count_error(error);
     }
 
-    /// Replies to a parked client and lets it go on.
+    /// Replies to a parked client and lets it go on: its command has run.
     fn answer(&mut self, key: ClientKey, reply: impl FnOnce(&mut Ctx<'_>)) {
+        if let Some(blocked) = self.state.clients.get(key).and_then(|client| client.blocked.as_ref()) {
+            self.state.registry.get_mut(blocked.command).stats.calls += 1;
+        }
         self.as_client(key, reply);
         self.state.release(&mut self.keyspace, key);
     }

@@ -234,6 +234,7 @@ pub(super) fn end_tracked(ctx: &mut Ctx<'_>, command: Option<CommandId>) {
 pub fn call(ctx: &mut Ctx<'_>, args: Args<'_>) -> Flow {
     let command = ctx.command;
     let row = ctx.row();
+    ctx.client().last_command = Some(command);
     let mark = ctx.reply.mark();
     let dirty = ctx.db.space().dirty;
     let db = ctx.db.index();
@@ -278,7 +279,6 @@ pub fn call(ctx: &mut Ctx<'_>, args: Args<'_>) -> Flow {
     let registry = &state.registry;
     state.stats.hold(nanos, || registry.get(command).full_name.clone());
     let client = &mut state.clients[ctx.client];
-    client.last_command = Some(command);
     let reads = client.flags.any(ClientFlags::TRACKING) && row.flags.any(Flags::READONLY);
     if nanos >= state.slow_nanos() {
         note_slow(ctx, args, nanos);

@@ -84,6 +84,7 @@ impl Server {
         let Some(client) = state.clients.get_mut(inbound.client) else { return };
         client.flags.set(ClientFlags::RUNNABLE, false);
         client.bytes_in += inbound.fresh as u64;
+        client.pending_input = inbound.bytes.len();
         state.stats.bytes_in += inbound.fresh as u64;
         if inbound.fresh > 0 {
             state.stats.reads += 1;

@@ -81,7 +81,8 @@ fn a_line_of_the_list() {
         "id=1 addr=127.0.0.1:1 laddr=127.0.0.1:6379 ",
         " name=me age=2 idle=0 flags=N db=3 ",
         " multi=-1 watch=0 ",
-        " user=default redir=-1 resp=2 lib-name=lib lib-ver= ",
+        " qbuf=26 ",
+        " cmd=client|info user=default redir=-1 resp=2 lib-name=lib lib-ver= ",
     ] {
         assert!(info.contains(part), "{part} in {info}");
     }

@@ -60,7 +60,9 @@ fn lists_of_names() {
     let geo = world.ask(client, "COMMAND LIST FILTERBY ACLCAT geo");
     assert!(geo.contains("\"geoadd\"") && !geo.contains("\"get\""), "{geo}");
     let count: usize = world.ask(client, "COMMAND COUNT")[1..].parse().expect("a number");
-    assert_eq!(world.ask(client, "COMMAND LIST").matches('"').count(), count * 2);
+    let names = world.ask(client, "COMMAND LIST");
+    let (all, subcommands) = (names.matches('"').count() / 2, names.matches('|').count());
+    assert_eq!(all - subcommands, count);
 }
 
 #[test]

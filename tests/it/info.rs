@@ -82,6 +82,21 @@ fn counters_count() {
 }
 
 #[test]
+fn a_wait_that_ends_is_a_call() {
+    let mut world = World::new();
+    let (client, other) = (world.connect(), world.connect());
+    world.send(other, "BLPOP q 1");
+    assert_eq!(field(&mut world, client, "cmdstat_blpop"), "absent");
+    world.pass_ms(1001);
+    assert_eq!(world.received(other), ["(nil array)"]);
+    world.send(other, "BLPOP q 0");
+    assert_eq!(world.ask(client, "CLIENT UNBLOCK 2 ERROR"), ":1");
+    assert_eq!(world.received(other), ["-UNBLOCKED client unblocked via CLIENT UNBLOCK"]);
+    assert_eq!(field(&mut world, client, "cmdstat_blpop"), "calls=2,usec=0,usec_per_call=0.00,rejected_calls=0,failed_calls=1");
+    assert_eq!(field(&mut world, client, "errorstat_UNBLOCKED"), "count=1");
+}
+
+#[test]
 fn blocked_and_watching_clients_show() {
     let mut world = World::new();
     let (client, other) = (world.connect(), world.connect());

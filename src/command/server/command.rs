@@ -408,7 +408,7 @@ fn list(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
         _ => return Err(Error::SYNTAX),
     };
     let shown = |command: &Registered| match filter {
-        Filter::All => command.parent.is_none(),
+        Filter::All => true,
         Filter::Module => false,
         Filter::Category(name) => name.is_some_and(|name| command.categories().contains(&name)),
         Filter::Pattern(pattern) => glob::matches(pattern, command.full_name.as_bytes(), glob::Case::Ignored),
