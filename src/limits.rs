@@ -45,3 +45,5 @@ pub const ACCEPT_BUDGET: usize = 256;
 pub const SPARE_BUFFERS: usize = 1_024;
 /// The largest such buffer, in bytes.
 pub const SPARE_BUFFER_MAX: usize = 32 * 1024;
+/// Requests that are parsed, and their keys prefetched, before they are executed.
+pub const BATCH: usize = 64;
