@@ -1,0 +1,267 @@
+//! The reactor with real sockets: on the loopback, on ports that the kernel chose, in this process.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use ruddle::base::clock;
+use ruddle::config::{self, Disk, Startup};
+use ruddle::net::listener::{self, Listener};
+use ruddle::net::reactor::Reactor;
+use ruddle::net::stopwatch;
+use ruddle::server::Server;
+
+/// No test waits longer than this for anything.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server in a thread of its own; stopped when dropped.
+struct Running {
+    port: u16,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Running {
+    fn with(directives: &[(&str, &str)]) -> Running {
+        let mut arguments: Vec<Vec<u8>> = vec![b"--port".to_vec(), b"0".to_vec()];
+        for (name, value) in directives {
+            arguments.extend([format!("--{name}").into_bytes(), value.as_bytes().to_vec()]);
+        }
+        let config = match config::start(&arguments, &Disk) {
+            Ok(Startup::Serve(config)) => *config,
+            Ok(_) => panic!("directives only"),
+            Err(error) => panic!("{error}"),
+        };
+        let tcp = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        tcp.set_nonblocking(true).expect("a socket's flag");
+        let port = tcp.local_addr().expect("a bound socket").port();
+        let mut listeners = vec![Listener::Tcp(mio::net::TcpListener::from_std(tcp))];
+        if !config.unixsocket.is_empty() {
+            listeners.extend(listener::open(&config).expect("a Unix socket"));
+        }
+        let server = Server::new(config, ruddle::command::registry(), 1, clock::now(), stopwatch::best());
+        let mut reactor = Reactor::new(server, listeners).expect("a poll");
+        let thread = std::thread::spawn(move || {
+            reactor.run().expect("the loop");
+        });
+        Running { port, thread: Some(thread) }
+    }
+
+    fn connect(&self) -> Client {
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).expect("a listening server");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a socket's option");
+        stream.set_nodelay(true).expect("a socket's option");
+        Client(stream)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) {
+            let _ = stream.write_all(b"SHUTDOWN NOSAVE\r\n");
+        }
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("the server ended without a panic");
+        }
+    }
+}
+
+struct Client(TcpStream);
+
+impl Client {
+    fn send(&mut self, bytes: &[u8]) {
+        self.0.write_all(bytes).expect("the server reads");
+    }
+
+    /// Reads exactly these bytes.
+    #[track_caller]
+    fn expect(&mut self, bytes: &[u8]) {
+        let mut got = vec![0; bytes.len()];
+        self.0.read_exact(&mut got).expect("a reply");
+        assert_eq!(String::from_utf8_lossy(&got), String::from_utf8_lossy(bytes));
+    }
+
+    /// Reads until the server closes.
+    fn rest(&mut self) -> Vec<u8> {
+        let mut got = Vec::new();
+        match self.0.read_to_end(&mut got) {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
+            Err(error) => panic!("the server neither answers nor closes: {error}"),
+        }
+        got
+    }
+}
+
+fn bulk(words: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
+    for word in words {
+        bytes.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
+        bytes.extend_from_slice(word);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes
+}
+
+#[test]
+fn a_pipeline_may_arrive_in_any_pieces() {
+    let server = Running::with(&[]);
+    let mut client = server.connect();
+    let mut requests = Vec::new();
+    let mut replies = Vec::new();
+    for i in 0..200 {
+        let (key, value) = (format!("k{i}"), format!("v{i}"));
+        requests.extend(bulk(&[b"SET", key.as_bytes(), value.as_bytes()]));
+        requests.extend(bulk(&[b"GET", key.as_bytes()]));
+        replies.extend_from_slice(format!("+OK\r\n${}\r\n{value}\r\n", value.len()).as_bytes());
+    }
+    for size in [1, 7, 100, 1_000_000] {
+        for piece in requests.chunks(size) {
+            client.send(piece);
+        }
+        client.expect(&replies);
+    }
+}
+
+#[test]
+fn a_large_value_comes_back_whole() {
+    let server = Running::with(&[]);
+    let mut client = server.connect();
+    let value: Vec<u8> = (0..20_000_000u32).map(|i| (i % 251) as u8).collect();
+    client.send(&bulk(&[b"SET", b"big", &value]));
+    client.expect(b"+OK\r\n");
+    client.send(&bulk(&[b"GET", b"big"]));
+    client.expect(format!("${}\r\n", value.len()).as_bytes());
+    let mut got = vec![0; value.len() + 2];
+    client.0.read_exact(&mut got).expect("the value");
+    assert!(got[..value.len()] == value[..]);
+}
+
+#[test]
+fn what_is_not_the_protocol_ends_only_that_connection() {
+    let server = Running::with(&[("client-query-buffer-limit", "1mb")]);
+    let mut neighbour = server.connect();
+    let cases: [(&[u8], &str); 7] = [
+        (b"*2\r\n$4\r\nPING\r\n$-2\r\n", "-ERR Protocol error: invalid bulk length\r\n"),
+        (b"*1\r\n$9223372036854775808\r\n", "-ERR Protocol error: invalid bulk length\r\n"),
+        (b"*1\r\n$629145600\r\n", "-ERR Protocol error: invalid bulk length\r\n"),
+        (b"*9223372036854775808\r\n", "-ERR Protocol error: invalid multibulk length\r\n"),
+        (b"*1\r\n$4\r\nPINGxxyy\r\n", "+PONG\r\n"),
+        (b"*1\r\n+OK\r\n", "-ERR Protocol error: expected '$', got '+'\r\n"),
+        (b"SET \"unbalanced\r\n", "-ERR Protocol error: unbalanced quotes in request\r\n"),
+    ];
+    for (input, reply) in cases {
+        let mut client = server.connect();
+        client.send(input);
+        client.0.shutdown(Shutdown::Write).expect("a half-closed socket");
+        assert!(String::from_utf8_lossy(&client.rest()).starts_with(reply), "{input:?}");
+        neighbour.send(b"PING\r\n");
+        neighbour.expect(b"+PONG\r\n");
+    }
+}
+
+#[test]
+fn an_endless_request_is_cut_at_the_query_buffer_limit() {
+    let server = Running::with(&[("client-query-buffer-limit", "1mb")]);
+    let mut neighbour = server.connect();
+    let mut client = server.connect();
+    let chunk = vec![b'x'; 256 * 1024];
+    client.send(b"*2\r\n$3\r\nGET\r\n$100000000\r\n");
+    let started = Instant::now();
+    while client.0.write_all(&chunk).is_ok() {
+        assert!(started.elapsed() < PATIENCE, "the server takes it all");
+    }
+    neighbour.send(b"PING\r\n");
+    neighbour.expect(b"+PONG\r\n");
+}
+
+#[test]
+fn a_client_that_never_reads_is_cut_at_its_output_limit() {
+    let server = Running::with(&[("client-output-buffer-limit", "normal 1mb 0 0")]);
+    let mut neighbour = server.connect();
+    let value = vec![b'x'; 1_000_000];
+    neighbour.send(&bulk(&[b"SET", b"k", &value]));
+    neighbour.expect(b"+OK\r\n");
+    let mut client = server.connect();
+    let started = Instant::now();
+    while client.0.write_all(&bulk(&[b"GET", b"k"])).is_ok() {
+        assert!(started.elapsed() < PATIENCE, "the server buffers without end");
+    }
+    neighbour.send(b"PING\r\n");
+    neighbour.expect(b"+PONG\r\n");
+}
+
+#[test]
+fn clients_beyond_maxclients_are_told_so() {
+    let server = Running::with(&[("maxclients", "3")]);
+    let mut clients: Vec<Client> = (0..3).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.send(b"PING\r\n");
+        client.expect(b"+PONG\r\n");
+    }
+    let mut one_more = server.connect();
+    assert_eq!(one_more.rest(), b"-ERR max number of clients reached\r\n");
+    // one goes, another may come
+    clients.pop();
+    let started = Instant::now();
+    loop {
+        let mut next = server.connect();
+        if next.0.write_all(b"PING\r\n").is_ok() && next.0.read_exact(&mut [0; 7]).is_ok() && next.0.write_all(b"PING\r\n").is_ok() {
+            let mut reply = [0; 7];
+            if next.0.read_exact(&mut reply).is_ok() && &reply == b"+PONG\r\n" {
+                break;
+            }
+        }
+        assert!(started.elapsed() < PATIENCE, "no room after a client left");
+    }
+}
+
+#[test]
+fn a_client_that_hangs_up_leaves_nothing_behind() {
+    let server = Running::with(&[]);
+    for _ in 0..200 {
+        let mut client = server.connect();
+        client.send(b"*3\r\n$3\r\nSET\r\n");
+    }
+    let mut client = server.connect();
+    let started = Instant::now();
+    loop {
+        client.send(b"*2\r\n$6\r\nCLIENT\r\n$4\r\nLIST\r\n");
+        let mut line = Vec::new();
+        let mut byte = [0];
+        while !line.ends_with(b"\r\n") {
+            client.0.read_exact(&mut byte).expect("a reply");
+            line.push(byte[0]);
+        }
+        let length: usize = String::from_utf8_lossy(&line[1..line.len() - 2]).parse().expect("a bulk reply");
+        let mut body = vec![0; length + 2];
+        client.0.read_exact(&mut body).expect("the list");
+        if body.iter().filter(|&&b| b == b'\n').count() == 2 {
+            break;
+        }
+        assert!(started.elapsed() < PATIENCE, "clients that are gone stay listed");
+    }
+}
+
+#[test]
+fn the_unix_socket_serves_as_well() {
+    let path = std::env::temp_dir().join(format!("ruddle-test-{}.sock", std::process::id()));
+    let server = Running::with(&[("unixsocket", path.to_str().expect("a path of ASCII")), ("unixsocketperm", "700")]);
+    let mut stream = UnixStream::connect(&path).expect("a listening socket");
+    stream.write_all(b"PING\r\n").expect("the server reads");
+    let mut reply = [0; 7];
+    stream.read_exact(&mut reply).expect("a reply");
+    assert_eq!(&reply, b"+PONG\r\n");
+    drop(server);
+    let _ = std::fs::remove_file(&path);
+}
+
+#[test]
+fn a_unix_socket_path_that_is_a_folder_is_an_error() {
+    let folder = std::env::temp_dir();
+    let arguments = [b"--port".to_vec(), b"0".to_vec(), b"--unixsocket".to_vec(), folder.to_str().expect("ASCII").as_bytes().to_vec()];
+    let Ok(Startup::Serve(config)) = config::start(&arguments, &Disk) else { panic!("directives only") };
+    let error = listener::open(&config).err().expect("a folder is no socket");
+    assert!(error.starts_with("Failed opening Unix socket: bind:"), "{error}");
+}

@@ -1,0 +1,246 @@
+//! Hygiene as a test: the direction of dependencies, file lengths, essays, forbidden words, and a test for
+//! every command. Each failure names its cure.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The layers, highest first: a module uses only modules to its right (`docs/ARCHITECTURE.md`).
+const LAYERS: &[&[&str]] = &[
+    &["main"],
+    &["net"],
+    &["command"],
+    &["script"],
+    &["server"],
+    &["cluster"],
+    &["repl"],
+    &["persist"],
+    &["keyspace"],
+    &["config"],
+    &["resp"],
+    &["types"],
+    &["ds"],
+    &["base"],
+    &["limits"],
+];
+
+/// Lines that a source file may have.
+const FILE_LINES: usize = 1_000;
+/// Lines that a function may have, and how many functions are longer today. The number only goes down.
+const FUNCTION_LINES: usize = 70;
+const LONG_FUNCTIONS: usize = 12;
+/// Bytes that a tracked file may have.
+const FILE_BYTES: u64 = 300 * 1024;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every `.rs` file below a folder, with its text.
+fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).expect("a folder of the tree") {
+            let path = entry.expect("an entry of the tree").path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&root().join(folder), &mut found);
+    found.sort();
+    found.into_iter().map(|path| (path.clone(), fs::read_to_string(path).expect("a readable file"))).collect()
+}
+
+fn shown(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap_or(path).display().to_string()
+}
+
+/// The text before a file's unit tests.
+fn product(text: &str) -> &str {
+    text.split("#[cfg(test)]\nmod ").next().unwrap_or(text)
+}
+
+fn is_test_file(path: &Path) -> bool {
+    let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    name == "tests" || name.ends_with("_tests")
+}
+
+#[track_caller]
+fn none(problems: &[String], cure: &str) {
+    assert!(problems.is_empty(), "{cure}\n{}", problems.join("\n"));
+}
+
+fn layer_of(module: &str) -> Option<usize> {
+    LAYERS.iter().position(|layer| layer.contains(&module))
+}
+
+#[test]
+fn a_module_uses_only_modules_below_it() {
+    let mut problems = Vec::new();
+    for (path, text) in sources("src") {
+        let inside = path.strip_prefix(root().join("src")).expect("below src");
+        let module = inside.iter().next().expect("a name").to_string_lossy().trim_end_matches(".rs").to_string();
+        if module == "lib" {
+            continue;
+        }
+        let Some(own) = layer_of(&module) else {
+            problems.push(format!("{}: module `{module}` is in no layer", shown(&path)));
+            continue;
+        };
+        for (number, line) in product(&text).lines().enumerate() {
+            if line.trim_start().starts_with("//") {
+                continue;
+            }
+            for used in line.split("crate::").skip(1) {
+                let used: String = used.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+                let Some(other) = layer_of(&used) else { continue };
+                if other < own || other == own && used != module {
+                    problems.push(format!("{}:{}: `{module}` uses `{used}`, which is not below it", shown(&path), number + 1));
+                }
+            }
+        }
+    }
+    none(&problems, "Move the code to the layer where it belongs, or pass data upwards through a queue:");
+}
+
+#[test]
+fn only_net_and_main_know_sockets_and_the_real_clock() {
+    let mut problems = Vec::new();
+    for (path, text) in sources("src") {
+        let name = shown(&path);
+        if name.starts_with("src/net/") || name == "src/main.rs" || name == "src/base/clock.rs" {
+            continue;
+        }
+        for (number, line) in product(&text).lines().enumerate() {
+            let code = line.split("//").next().unwrap_or("");
+            for word in ["mio::", "socket2::", "Instant::now", "SystemTime::now", "clock::now()", "std::net::Tcp"] {
+                if code.contains(word) {
+                    problems.push(format!("{name}:{}: {word}", number + 1));
+                }
+            }
+        }
+    }
+    none(&problems, "Pass time and bytes in from `net`:");
+}
+
+#[test]
+fn files_are_short_and_open_with_an_essay() {
+    let mut problems = Vec::new();
+    for (path, text) in sources("src").into_iter().chain(sources("tests")) {
+        let lines = text.lines().count();
+        if lines > FILE_LINES {
+            problems.push(format!("{}: {lines} lines; split it by subject", shown(&path)));
+        }
+        if !text.starts_with("//!") {
+            problems.push(format!("{}: say in a `//!` essay at its top what the file is", shown(&path)));
+        }
+    }
+    none(&problems, "Files:");
+}
+
+#[test]
+fn functions_fit_a_screen() {
+    let mut long = Vec::new();
+    for (path, text) in sources("src") {
+        let mut start = None;
+        for (number, line) in product(&text).lines().enumerate() {
+            let indent = line.len() - line.trim_start().len();
+            let trimmed = line.trim_start();
+            let opens = ["fn ", "pub fn ", "pub(crate) fn ", "pub(super) fn ", "unsafe fn ", "pub unsafe fn ", "pub const fn "];
+            if start.is_none() && opens.iter().any(|open| trimmed.starts_with(open)) && !line.trim_end().ends_with(';') {
+                start = Some((number, indent));
+            }
+            if let Some((first, depth)) = start
+                && indent == depth
+                && trimmed.starts_with('}')
+            {
+                if number - first > FUNCTION_LINES {
+                    long.push(format!("{}:{}: {} lines", shown(&path), first + 1, number - first));
+                }
+                start = None;
+            }
+        }
+    }
+    assert!(long.len() <= LONG_FUNCTIONS, "{} functions are too long, {LONG_FUNCTIONS} were:\n{}", long.len(), long.join("\n"));
+}
+
+#[test]
+fn forbidden_words() {
+    let mut problems = Vec::new();
+    for (path, text) in sources("src") {
+        if is_test_file(&path) {
+            continue;
+        }
+        for (number, line) in product(&text).lines().enumerate() {
+            let code = line.split("//").next().unwrap_or("");
+            for (word, cure) in [
+                (".unwrap()", "use `expect(\"why it cannot fail\")`"),
+                ("todo!(", "write it"),
+                ("unimplemented!(", "write it"),
+                ("dbg!(", "remove it"),
+                ("println!(", "use the log"),
+            ] {
+                let allowed = word == "println!(" && shown(&path) == "src/main.rs";
+                if code.contains(word) && !allowed {
+                    problems.push(format!("{}:{}: {word} — {cure}", shown(&path), number + 1));
+                }
+            }
+        }
+    }
+    none(&problems, "Forbidden words:");
+}
+
+#[test]
+fn every_unsafe_block_says_why_it_is_sound() {
+    let mut problems = Vec::new();
+    for (path, text) in sources("src") {
+        let lines: Vec<&str> = product(&text).lines().collect();
+        for (number, line) in lines.iter().enumerate() {
+            let code = line.split("//").next().unwrap_or("");
+            if !code.contains("unsafe {") && !code.contains("unsafe impl") {
+                continue;
+            }
+            let near = &lines[number.saturating_sub(6)..=number];
+            if !near.iter().any(|line| line.contains("SAFETY:")) {
+                problems.push(format!("{}:{}", shown(&path), number + 1));
+            }
+        }
+    }
+    none(&problems, "Write a `// SAFETY:` comment right above:");
+}
+
+#[test]
+fn the_tree_holds_what_it_should() {
+    let Ok(listed) = Command::new("git").args(["ls-files"]).current_dir(root()).output() else { return };
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let mut problems = Vec::new();
+    for file in listed.lines() {
+        let top = file.split('/').next().expect("a first part");
+        let known = ["Cargo.toml", "Cargo.lock", "src", "tests", "docs", "Makefile", "README.md"];
+        if !known.contains(&top) && !top.starts_with('.') {
+            problems.push(format!("{file}: the top level holds {known:?} and dot-files only"));
+        }
+        let size = fs::metadata(root().join(file)).map_or(0, |metadata| metadata.len());
+        if size > FILE_BYTES {
+            problems.push(format!("{file}: {size} bytes; evidence and corpora stay outside"));
+        }
+    }
+    none(&problems, "The tree:");
+}
+
+#[test]
+fn every_command_is_tested() {
+    let tests: String = sources("tests/it").into_iter().map(|(_, text)| text.to_ascii_lowercase()).collect();
+    let registry = ruddle::command::registry();
+    let mut untested = Vec::new();
+    for (_, command) in registry.iter() {
+        let typed = command.full_name.replace('|', " ");
+        if !tests.contains(&format!("\"{typed} ")) && !tests.contains(&format!("\"{typed}\"")) {
+            untested.push(typed);
+        }
+    }
+    none(&untested, "Write a test in tests/it that sends:");
+}
