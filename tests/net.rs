@@ -58,12 +58,14 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) {
-            let _ = stream.write_all(b"SHUTDOWN NOSAVE\r\n");
+        let thread = self.thread.take().expect("stopped once");
+        // a server that is full refuses the first tries, until it has seen the test's clients leave
+        while !thread.is_finished() {
+            if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) {
+                let _ = stream.write_all(b"SHUTDOWN NOSAVE\r\n").and_then(|()| stream.read_to_end(&mut Vec::new()));
+            }
         }
-        if let Some(thread) = self.thread.take() {
-            thread.join().expect("the server ended without a panic");
-        }
+        thread.join().expect("the server ended without a panic");
     }
 }
 

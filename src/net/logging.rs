@@ -50,17 +50,19 @@ impl Write for Rotating {
 /// Starts the log. The error names a file that cannot be written.
 pub fn start(config: &Config) -> Result<(), String> {
     let mut builder = Builder::new();
-    builder.filter_level(LevelFilter::Trace).write_style(WriteStyle::Never).format(|out, record| {
-        let sign = match record.level() {
-            Level::Error | Level::Warn => '#',
-            Level::Info => '*',
-            Level::Debug => '-',
-            Level::Trace => '.',
-        };
-        let now = chrono::Local::now().format("%d %b %Y %H:%M:%S%.3f");
-        let role = char::from(ROLE.load(Ordering::Relaxed));
-        writeln!(out, "{}:{role} {now} {sign} {}", std::process::id(), record.args())
-    });
+    builder.filter_level(LevelFilter::Off).filter_module("ruddle", LevelFilter::Trace).write_style(WriteStyle::Never).format(
+        |out, record| {
+            let sign = match record.level() {
+                Level::Error | Level::Warn => '#',
+                Level::Info => '*',
+                Level::Debug => '-',
+                Level::Trace => '.',
+            };
+            let now = chrono::Local::now().format("%d %b %Y %H:%M:%S%.3f");
+            let role = char::from(ROLE.load(Ordering::Relaxed));
+            writeln!(out, "{}:{role} {now} {sign} {}", std::process::id(), record.args())
+        },
+    );
     if config.logfile.is_empty() {
         builder.target(Target::Stdout);
     } else {
