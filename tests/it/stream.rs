@@ -742,18 +742,22 @@ fn approximate_trims_pass_over_blocks_that_groups_need() {
 
 #[test]
 fn xdelex_and_xackdel() {
-    check(&[
-        ("XDELEX k DELREF", "-ERR wrong number of arguments for 'xdelex' command"),
-        ("XDELEX none IDS 2 1-1 2-2", "[:-1, :-1]"),
-        ("XDELEX k IDS abc 1-1", "-ERR Number of IDs must be a positive integer"),
-        ("XDELEX k IDS 0 1-1", "-ERR Number of IDs must be a positive integer"),
-        ("XDELEX k IDS -5 1-1", "-ERR Number of IDs must be a positive integer"),
-        ("XDELEX k IDS 3 1-1 2-2", "-ERR The `numids` parameter must match the number of arguments"),
-        ("XDELEX k IDS 1 1-1 2-2", "-ERR syntax error"),
-        ("XDELEX k KEEPREF DELREF IDS 1 1-1", "-ERR syntax error"),
-        ("XDELEX k KEEPREF ACKED DELREF", "-ERR syntax error"),
-        ("XDELEX k IDS 1 x", "-ERR Invalid stream ID specified as stream command argument"),
-    ]);
+    // not proven on a real server of version 8.0, which has not got the command
+    check_with(
+        SMALL_BLOCKS,
+        &[
+            ("XDELEX k DELREF", "-ERR wrong number of arguments for 'xdelex' command"),
+            ("XDELEX none IDS 2 1-1 2-2", "[:-1, :-1]"),
+            ("XDELEX k IDS abc 1-1", "-ERR Number of IDs must be a positive integer"),
+            ("XDELEX k IDS 0 1-1", "-ERR Number of IDs must be a positive integer"),
+            ("XDELEX k IDS -5 1-1", "-ERR Number of IDs must be a positive integer"),
+            ("XDELEX k IDS 3 1-1 2-2", "-ERR The `numids` parameter must match the number of arguments"),
+            ("XDELEX k IDS 1 1-1 2-2", "-ERR syntax error"),
+            ("XDELEX k KEEPREF DELREF IDS 1 1-1", "-ERR syntax error"),
+            ("XDELEX k KEEPREF ACKED DELREF", "-ERR syntax error"),
+            ("XDELEX k IDS 1 x", "-ERR Invalid stream ID specified as stream command argument"),
+        ],
+    );
 }
 
 #[test]
