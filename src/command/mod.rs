@@ -4,16 +4,19 @@
 //! command, add a row and its handler to the family's file; lookup, arity, COMMAND, access control,
 //! propagation and the tests' workload follow from the row.
 
+pub mod bitmap;
 pub mod client;
 pub mod connection;
 #[cfg(test)]
 mod effects_tests;
 pub mod geo;
 pub mod hash;
+pub mod hyperloglog;
 pub mod keys;
 pub mod list;
 pub mod pubsub;
 pub mod server;
+pub mod set;
 pub mod sort;
 pub mod stream;
 pub mod string;
@@ -26,10 +29,12 @@ use crate::server::row::Command;
 
 /// Every family's rows.
 pub const FAMILIES: &[&[Command]] = &[
+    bitmap::COMMANDS,
     client::COMMANDS,
     connection::COMMANDS,
     geo::COMMANDS,
     hash::COMMANDS,
+    hyperloglog::COMMANDS,
     keys::COMMANDS,
     list::COMMANDS,
     pubsub::COMMANDS,
@@ -42,6 +47,7 @@ pub const FAMILIES: &[&[Command]] = &[
     server::memory::COMMANDS,
     server::slowlog::COMMANDS,
     sort::COMMANDS,
+    set::COMMANDS,
     string::COMMANDS,
     stream::COMMANDS,
     transaction::COMMANDS,

@@ -19,6 +19,7 @@ use crate::server::context::{Ctx, DONE, Outcome, integer};
 use crate::server::error::Error;
 use crate::server::row::{BeginSearch, Command, FindKeys, Flags, KeySpec, OW_UPDATE, RO_ACCESS};
 use crate::types::list::List;
+use crate::types::set::Set;
 use crate::types::zset::Zset;
 use crate::types::{Stored, Type};
 
@@ -234,6 +235,10 @@ fn load(ctx: &mut Ctx<'_>, request: &Request<'_>) -> Result<Vec<Vec<u8>>, Error>
         } else {
             list.iter_from(range.start).take(range.len()).map(|element| element.to_vec()).collect()
         });
+    }
+    if let Some(set) = entry.view::<Set>() {
+        let range = wanted(set.len());
+        return Ok(set.iter().skip(range.start).take(range.len()).map(|member| member.to_vec()).collect());
     }
     if let Some(zset) = entry.view::<Zset>() {
         let range = wanted(zset.len());

@@ -24,7 +24,7 @@ use super::packed::block::{allocate, class_size, release, resize};
 
 const HEADER: usize = 8;
 /// Most integers that a set may hold; callers turn to another form long before.
-const MAX_LEN: usize = 1 << 27;
+pub const MAX_LEN: usize = 1 << 27;
 
 /// Bytes an integer takes in a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,6 +90,20 @@ impl Intset {
             return Err(Error::Order);
         }
         Ok(Self::from_content(width, len, content))
+    }
+
+    /// Gives up ownership as one word, for [`Intset::from_raw`] to take back.
+    pub fn into_raw(self) -> u64 {
+        std::mem::ManuallyDrop::new(self).block.as_ptr().expose_provenance() as u64
+    }
+
+    /// Takes ownership back.
+    ///
+    /// # Safety
+    /// `raw` came from [`Intset::into_raw`], and no other owner of it is used.
+    pub unsafe fn from_raw(raw: u64) -> Intset {
+        let block = ptr::with_exposed_provenance_mut(raw as usize);
+        Intset { block: NonNull::new(block).expect("the address of a block") }
     }
 
     /// The set, as it goes into a file.
@@ -169,6 +183,24 @@ impl Intset {
         }
         self.grow(len - 1);
         true
+    }
+
+    /// Takes out all integers of which `keep` says no; it is asked in ascending order.
+    pub fn retain(&mut self, mut keep: impl FnMut(i64) -> bool) {
+        let (len, width) = (self.len(), self.width());
+        let mut kept = 0;
+        for index in 0..len {
+            let value = read(self.content(), width, index);
+            if keep(value) {
+                // SAFETY: place `kept` is at or before `index`, of which the integer was read.
+                unsafe {
+                    let slot = self.block.as_ptr().add(HEADER + kept * width.bytes());
+                    ptr::copy_nonoverlapping(value.to_le_bytes().as_ptr(), slot, width.bytes());
+                }
+                kept += 1;
+            }
+        }
+        self.grow(kept);
     }
 
     /// Integer number `index`, counted from the smallest.

@@ -247,6 +247,16 @@ impl Keyspace {
         }
     }
 
+    /// As [`Keyspace::changed`], before its events, or for a change that has none (the count that PFCOUNT
+    /// keeps).
+    #[inline]
+    pub fn changed_silently(&mut self, db: DbIndex, key: &[u8], changes: u64) {
+        self.dirty += changes;
+        if self.hooks != 0 {
+            self.queue_consequences(db, key);
+        }
+    }
+
     /// Queues an event without a change of its own (the second event of a command, a miss).
     #[inline]
     pub fn notify(&mut self, db: DbIndex, event: Event, key: &[u8]) {

@@ -85,7 +85,7 @@ impl<T: Stored> Write<'_, T> {
         self.commit_with(&[event], changes);
     }
 
-    /// As [`Write::commit`], with several events in order.
+    /// As [`Write::commit`], with several events in order, or none for a change that nobody is to be told of.
     #[allow(unsafe_code)]
     pub fn commit_with(self, events: &[Event], changes: u64) {
         let mut guard = ManuallyDrop::new(self);
@@ -109,9 +109,8 @@ impl<T: Stored> Write<'_, T> {
                 space.notify(db, Event::new(EventClass::New, "new"), key);
             }
         }
-        let (first, rest) = events.split_first().expect("a change has an event");
-        space.changed(db, key, *first, changes);
-        for event in rest {
+        space.changed_silently(db, key, changes);
+        for event in events {
             space.notify(db, *event, key);
         }
         if emptied {

@@ -5,9 +5,12 @@
 //! on an ordinary Rust enum (`Hash`, `Set`) while the block stays one thin allocation.
 #![allow(unsafe_code)]
 
+pub mod bitmap;
 pub mod geo;
 pub mod hash;
+pub mod hyperloglog;
 pub mod list;
+pub mod set;
 pub mod stream;
 pub mod string;
 pub mod zset;
@@ -15,6 +18,7 @@ pub mod zset;
 use crate::base::clock::Millis;
 use hash::Hash;
 use list::List;
+use set::Set;
 use stream::Stream;
 use string::RawString;
 use zset::Zset;
@@ -166,6 +170,8 @@ pub enum Value {
     String(RawString),
     /// A list.
     List(List),
+    /// A set.
+    Set(Set),
     /// A sorted set.
     Zset(Zset),
     /// A hash.
@@ -185,10 +191,10 @@ impl Value {
             match kind.type_of() {
                 Type::String => Value::String(RawString::from_raw(kind, payload)),
                 Type::List => Value::List(List::from_raw(kind, payload)),
+                Type::Set => Value::Set(Set::from_raw(kind, payload)),
                 Type::Zset => Value::Zset(Zset::from_raw(kind, payload)),
                 Type::Hash => Value::Hash(Hash::from_raw(kind, payload)),
                 Type::Stream => Value::Stream(Stream::from_raw(kind, payload)),
-                _ => unreachable!("no such type yet"),
             }
         }
     }
@@ -198,6 +204,7 @@ impl Value {
         match self {
             Value::String(v) => v.into_raw(),
             Value::List(v) => v.into_raw(),
+            Value::Set(v) => v.into_raw(),
             Value::Zset(v) => v.into_raw(),
             Value::Hash(v) => v.into_raw(),
             Value::Stream(v) => v.into_raw(),
@@ -209,6 +216,7 @@ impl Value {
         match self {
             Value::String(v) => Value::String(v.duplicate()),
             Value::List(v) => Value::List(v.clone()),
+            Value::Set(v) => Value::Set(v.clone()),
             Value::Zset(v) => Value::Zset(v.clone()),
             Value::Hash(v) => Value::Hash(v.clone()),
             Value::Stream(v) => Value::Stream(v.clone()),
@@ -220,6 +228,7 @@ impl Value {
         match self {
             Value::String(_) => "raw",
             Value::List(v) => v.encoding(),
+            Value::Set(v) => v.encoding(),
             Value::Zset(v) => v.encoding(),
             Value::Hash(v) => v.encoding(),
             Value::Stream(_) => "stream",
@@ -231,6 +240,7 @@ impl Value {
         match self {
             Value::String(v) => size_of::<Vec<u8>>() + v.capacity(),
             Value::List(v) => v.allocated(),
+            Value::Set(v) => v.bytes(),
             Value::Zset(v) => v.bytes(),
             Value::Hash(v) => v.allocated(samples),
             Value::Stream(v) => v.allocated(samples),
@@ -242,6 +252,8 @@ impl Value {
         match self {
             Value::String(_) => 1,
             Value::List(v) => v.weight(),
+            Value::Set(Set::Large(large)) => large.len(),
+            Value::Set(_) => 1,
             Value::Zset(v) => v.len(),
             Value::Hash(Hash::Table(table)) => table.len(),
             Value::Hash(_) => 1,

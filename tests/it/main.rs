@@ -4,6 +4,7 @@
 //! `ruddle::resp::reader::Reply`. With `RUDDLE_ORACLE=host:port` in the environment every line also runs
 //! on a real server (which is flushed first!), so expectations are proven rather than believed.
 
+mod bitmap;
 mod blocking;
 mod client;
 mod command;
@@ -15,11 +16,13 @@ mod geo;
 #[allow(dead_code)]
 mod harness;
 mod hash;
+mod hyperloglog;
 mod info;
 mod keys;
 mod list;
 mod pubsub;
 mod server;
+mod set;
 mod sort;
 mod stream;
 mod string;

@@ -90,6 +90,7 @@ fn mix_stored(digest: &mut Digest, value: &Value) {
     match value {
         Value::String(string) => digest.mix(string),
         Value::List(list) => list.iter().for_each(|element| mix_element(digest, element)),
+        Value::Set(set) => set.iter().for_each(|member| digest.add(&member.to_vec())),
         Value::Zset(zset) => {
             for (member, score) in zset.iter() {
                 let mut element = Digest::default();
