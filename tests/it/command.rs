@@ -76,3 +76,12 @@ fn arguments_are_documented() {
         |text: &str| text.replace([',', ':', '~', '(', ')', '{', '}', '[', ']', '='], "").split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(plain(&docs).contains(&plain(arguments)), "{docs}");
 }
+
+#[test]
+fn every_row_is_described_and_documented() {
+    let mut world = World::new();
+    let client = world.connect();
+    let count: usize = world.ask(client, "COMMAND COUNT")[1..].parse().expect("a number");
+    assert!(world.ask(client, "COMMAND").matches("\"flags\"").count() > count / 2);
+    assert!(world.ask(client, "COMMAND DOCS").matches("\"summary\"").count() >= count);
+}

@@ -48,7 +48,7 @@ pub const COMMANDS: &[Command] = &[
         flags: WRITE_FAST,
         acl: &["stream"],
         keys: &[KeySpec::one(1, RW_UPDATE)],
-        syntax: "key group id ...",
+        syntax: "key group id...",
         handler: delete::xack,
         ..Command::BASE
     },
@@ -62,7 +62,7 @@ pub const COMMANDS: &[Command] = &[
         flags: WRITE_FAST,
         acl: &["stream"],
         keys: &[KeySpec::one(1, &["RW", "update", "delete"])],
-        syntax: "key group [condition: KEEPREF | DELREF | ACKED] {ids: IDS numids:integer id ...}",
+        syntax: "key group [condition: KEEPREF | DELREF | ACKED] IDS {ids: numids:integer id...}",
         handler: delete::xackdel,
         ..Command::BASE
     },
@@ -76,7 +76,7 @@ pub const COMMANDS: &[Command] = &[
         flags: WRITE_FAST.or(Flags::DENYOOM),
         acl: &["stream"],
         keys: &[KeySpec { notes: "UPDATE instead of INSERT because of the optional trimming feature", ..KeySpec::one(1, RW_UPDATE) }],
-        syntax: "key [NOMKSTREAM] [condition: KEEPREF | DELREF | ACKED] [{trim: <strategy: MAXLEN | MINID> [operator: = | ~] threshold [LIMIT count:integer]}] <id-selector: auto-id:* | id> {data: field value} ...",
+        syntax: "key [NOMKSTREAM] [condition: KEEPREF | DELREF | ACKED] [trim: <strategy: MAXLEN | MINID> [operator: equal='=' | approximately='~'] threshold [LIMIT count:integer]] <id-selector: auto-id='*' | id> {data: field value}...",
         tips: &["nondeterministic_output"],
         history: &[
             ("6.2.0", "Added the `NOMKSTREAM` option, `MINID` trimming strategy and the `LIMIT` option."),
@@ -112,7 +112,7 @@ pub const COMMANDS: &[Command] = &[
         flags: WRITE_FAST,
         acl: &["stream"],
         keys: &[KeySpec::one(1, RW_UPDATE)],
-        syntax: "key group consumer min-idle-time id ... [IDLE ms:integer] [TIME unix-time-milliseconds:unix-time] [RETRYCOUNT count:integer] [FORCE] [JUSTID] [LASTID lastid]",
+        syntax: "key group consumer min-idle-time id... [IDLE ms:integer] [TIME unix-time-milliseconds:unix-time] [RETRYCOUNT count:integer] [FORCE] [JUSTID] [LASTID lastid]",
         tips: &["nondeterministic_output"],
         handler: claim::xclaim,
         ..Command::BASE
@@ -127,7 +127,7 @@ pub const COMMANDS: &[Command] = &[
         flags: WRITE_FAST,
         acl: &["stream"],
         keys: &[KeySpec::one(1, RW_DELETE)],
-        syntax: "key id ...",
+        syntax: "key id...",
         handler: delete::xdel,
         ..Command::BASE
     },
@@ -141,7 +141,7 @@ pub const COMMANDS: &[Command] = &[
         flags: WRITE_FAST,
         acl: &["stream"],
         keys: &[KeySpec::one(1, RW_DELETE)],
-        syntax: "key [condition: KEEPREF | DELREF | ACKED] {ids: IDS numids:integer id ...}",
+        syntax: "key [condition: KEEPREF | DELREF | ACKED] IDS {ids: numids:integer id...}",
         handler: delete::xdelex,
         ..Command::BASE
     },
@@ -189,7 +189,7 @@ pub const COMMANDS: &[Command] = &[
         flags: READ,
         acl: &["stream"],
         keys: &[KeySpec::one(1, RO_ACCESS)],
-        syntax: "key group [{filters: [IDLE min-idle-time:integer] start end count:integer [consumer]}]",
+        syntax: "key group [filters: [IDLE min-idle-time:integer] start end count:integer [consumer]]",
         tips: &["nondeterministic_output"],
         history: &[("6.2.0", "Added the `IDLE` option and exclusive range intervals.")],
         handler: claim::xpending,
@@ -220,7 +220,7 @@ pub const COMMANDS: &[Command] = &[
         flags: READ.or(Flags::BLOCKING).or(Flags::MOVABLE_KEYS),
         acl: &["stream"],
         keys: &[keys_after_streams(1)],
-        syntax: "[COUNT count:integer] [BLOCK milliseconds:integer] STREAMS {streams: key ... id ...}",
+        syntax: "[COUNT count:integer] [BLOCK milliseconds:integer] STREAMS {streams: key... id...}",
         handler: read::xread,
         ..Command::BASE
     },
@@ -234,7 +234,7 @@ pub const COMMANDS: &[Command] = &[
         flags: Flags::WRITE.or(Flags::BLOCKING).or(Flags::MOVABLE_KEYS),
         acl: &["stream"],
         keys: &[keys_after_streams(4)],
-        syntax: "GROUP {group-block: group consumer} [COUNT count:integer] [BLOCK milliseconds:integer] [NOACK] STREAMS {streams: key ... id ...}",
+        syntax: "GROUP {group-block: group consumer} [COUNT count:integer] [BLOCK milliseconds:integer] [NOACK] STREAMS {streams: key... id...}",
         handler: read::xreadgroup,
         ..Command::BASE
     },
@@ -278,7 +278,7 @@ pub const COMMANDS: &[Command] = &[
         flags: Flags::WRITE,
         acl: &["stream"],
         keys: &[KeySpec::one(1, RW_DELETE)],
-        syntax: "key {trim: <strategy: MAXLEN | MINID> [operator: = | ~] threshold [LIMIT count:integer]} [condition: KEEPREF | DELREF | ACKED]",
+        syntax: "key {trim: <strategy: MAXLEN | MINID> [operator: equal='=' | approximately='~'] threshold [LIMIT count:integer]} [condition: KEEPREF | DELREF | ACKED]",
         tips: &["nondeterministic_output"],
         history: &[
             ("6.2.0", "Added the `MINID` trimming strategy and the `LIMIT` option."),
@@ -300,7 +300,7 @@ const GROUP_COMMANDS: &[Command] = &[
         flags: Flags::WRITE.or(Flags::DENYOOM),
         acl: &["stream"],
         keys: &[KeySpec::one(2, RW_INSERT)],
-        syntax: "key group <id-selector: id | new-id:$> [MKSTREAM] [ENTRIESREAD entriesread:integer]",
+        syntax: "key group <id-selector: id | new-id='$'> [MKSTREAM] [ENTRIESREAD entriesread:integer/entries-read]",
         history: &[("7.0.0", "Added the `entries_read` named argument.")],
         handler: group::create,
         ..Command::BASE
@@ -369,7 +369,7 @@ const GROUP_COMMANDS: &[Command] = &[
         flags: Flags::WRITE,
         acl: &["stream"],
         keys: &[KeySpec::one(2, RW_UPDATE)],
-        syntax: "key group <id-selector: id | new-id:$> [ENTRIESREAD entriesread:integer]",
+        syntax: "key group <id-selector: id | new-id='$'> [ENTRIESREAD entriesread:integer/entries-read]",
         history: &[("7.0.0", "Added the optional `entries_read` argument.")],
         handler: group::set_id,
         ..Command::BASE
@@ -430,7 +430,7 @@ const INFO_COMMANDS: &[Command] = &[
         flags: READ,
         acl: &["stream"],
         keys: &[KeySpec::one(2, RO_ACCESS)],
-        syntax: "key [{full-block: FULL [COUNT count:integer]}]",
+        syntax: "key [full-block: FULL [COUNT count:integer]]",
         history: &[
             ("6.0.0", "Added the `FULL` modifier."),
             ("7.0.0", "Added the `max-deleted-entry-id`, `entries-added`, `recorded-first-entry-id`, `entries-read` and `lag` fields"),
