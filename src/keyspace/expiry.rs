@@ -128,6 +128,14 @@ impl Keyspace {
         }
     }
 
+    /// Removes a key that lookups pass over because its deadline has passed.
+    #[cold]
+    pub(super) fn remove_hidden(&mut self, db: DbIndex, hash: u64, key: &[u8]) {
+        if let Some(position) = self.databases[db.at()].table.find(hash, key) {
+            self.expire(db, hash, position);
+        }
+    }
+
     /// Removes a key because its deadline has passed.
     fn expire(&mut self, db: DbIndex, hash: u64, position: Position) {
         let entry = self.take_entry(db, hash, position);

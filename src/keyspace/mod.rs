@@ -296,8 +296,11 @@ impl Keyspace {
         unsafe { EntryRef::new(self.databases[db.at()].table.raw(position)) }
     }
 
-    /// Adds a new key's block and files its deadline.
+    /// Adds a new key's block and files its deadline. A hidden key of that name makes way.
     fn add_entry(&mut self, db: DbIndex, hash: u64, entry: Entry) {
+        if self.standstill || self.expiry == Expiry::Hide {
+            self.remove_hidden(db, hash, entry.get().key());
+        }
         let deadlines = entry.get().deadlines();
         let database = &mut self.databases[db.at()];
         database.table.insert(hash, entry);

@@ -216,3 +216,20 @@ fn a_flush_forgets_deadlines() {
     world.pass_ms(5000);
     assert_eq!(world.ask(client, "GET a"), r#""2""#);
 }
+
+#[test]
+fn a_key_made_anew_while_expiry_stands_still_is_there_once() {
+    let mut world = World::with(&[("enable-debug-command", "yes")]);
+    let me = world.connect();
+    world.ask(me, "DEBUG SET-ACTIVE-EXPIRE 0");
+    world.ask(me, "SET k old PX 10");
+    world.pass_ms(20);
+    world.propagated();
+    for line in ["MULTI", "CLIENT PAUSE 100 WRITE", "APPEND k new", "DBSIZE", "MGET k k"] {
+        world.ask(me, line);
+    }
+    assert_eq!(world.ask(me, "EXEC"), "[+OK, :3, :1, [\"new\", \"new\"]]");
+    assert_eq!(world.propagated(), ["MULTI", "SELECT 0", "DEL k", "APPEND k new", "EXEC"]);
+    world.pass_ms(200);
+    assert_eq!(world.ask(me, "GET k"), "\"new\"");
+}
