@@ -641,7 +641,9 @@ fn unblock(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     };
     let id = integer(args.at(2))?;
     let found = u64::try_from(id).ok().and_then(|id| ctx.state.clients.by_id(id));
-    let waiting = found.filter(|&key| ctx.state.clients[key].flags.any(ClientFlags::BLOCKED));
+    // within a transaction it may have been asked for already
+    let ends = |key| ctx.state.later.iter().any(|later| matches!(later, Later::Unblock(other, _) if *other == key));
+    let waiting = found.filter(|&key| ctx.state.clients[key].flags.any(ClientFlags::BLOCKED) && !ends(key));
     if let Some(key) = waiting {
         ctx.state.later.push(Later::Unblock(key, error));
     }

@@ -282,6 +282,9 @@ impl Server {
 
     /// Ends a wait with an error.
     pub(super) fn end_wait_with(&mut self, key: ClientKey, error: &Error) {
+        if self.state.clients.get(key).is_none_or(|client| client.blocked.is_none()) {
+            return;
+        }
         if let Some(blocked) = self.state.clients.get(key).and_then(|client| client.blocked.as_ref()) {
             self.state.registry.get_mut(blocked.command).stats.failed += 1;
         }

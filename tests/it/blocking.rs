@@ -503,6 +503,26 @@ fn client_unblock() {
 }
 
 #[test]
+fn a_wait_ends_once() {
+    play(
+        r#"
+        0> CLIENT ID
+        0< :1
+        0> BLPOP l 0
+        1> MULTI
+        1> CLIENT UNBLOCK 1 ERROR
+        1> CLIENT UNBLOCK 1 ERROR
+        1> CLIENT UNBLOCK 1
+        1> EXEC
+        1< +OK +QUEUED +QUEUED +QUEUED [:1, :0, :0]
+        0< -UNBLOCKED client unblocked via CLIENT UNBLOCK
+        0> PING
+        0< +PONG
+        "#,
+    );
+}
+
+#[test]
 fn whoever_is_about_to_be_closed_takes_nothing() {
     play(
         r#"

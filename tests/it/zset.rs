@@ -650,36 +650,6 @@ fn other_types_are_refused() {
     ]);
 }
 
-#[test]
-fn plain_sets_are_combined_as_if_each_score_were_one() {
-    check(&[
-        ("SADD s a b c", ":3"),
-        ("SADD ints 1 2 3", ":3"),
-        ("ZADD z 5 a 7 d 2 1", ":3"),
-        ("ZUNION 2 s z WITHSCORES", r#"["b", "1", "c", "1", "1", "2", "a", "6", "d", "7"]"#),
-        ("ZUNION 2 s z WEIGHTS 10 1 WITHSCORES", r#"["1", "2", "d", "7", "b", "10", "c", "10", "a", "15"]"#),
-        ("ZUNION 2 ints z WITHSCORES", r#"["2", "1", "3", "1", "1", "3", "a", "5", "d", "7"]"#),
-        ("ZINTER 2 s z WITHSCORES", r#"["a", "6"]"#),
-        ("ZINTER 2 z ints WITHSCORES", r#"["1", "3"]"#),
-        ("ZINTER 2 s z AGGREGATE MAX WITHSCORES", r#"["a", "5"]"#),
-        ("ZINTER 2 s s WITHSCORES", r#"["a", "2", "b", "2", "c", "2"]"#),
-        ("ZDIFF 2 s z WITHSCORES", r#"["b", "1", "c", "1"]"#),
-        ("ZDIFF 2 z s WITHSCORES", r#"["1", "2", "d", "7"]"#),
-        ("ZDIFF 2 z ints WITHSCORES", r#"["a", "5", "d", "7"]"#),
-        ("ZINTERCARD 2 s z", ":1"),
-        ("ZINTERCARD 2 ints z LIMIT 1", ":1"),
-        ("ZUNIONSTORE to 2 s ints", ":6"),
-        ("ZRANGE to 0 -1 WITHSCORES", r#"["1", "1", "2", "1", "3", "1", "a", "1", "b", "1", "c", "1"]"#),
-        ("ZINTERSTORE to 2 s z WEIGHTS 3 4", ":1"),
-        ("ZRANGE to 0 -1 WITHSCORES", r#"["a", "23"]"#),
-        ("ZDIFFSTORE s 1 s", ":3"),
-        ("TYPE s", "+zset"),
-        ("ZUNION 1 s WITHSCORES", r#"["a", "1", "b", "1", "c", "1"]"#),
-        ("ZADD ints 1 a", "-WRONGTYPE Operation against a key holding the wrong kind of value"),
-        ("ZRANGE ints 0 -1", "-WRONGTYPE Operation against a key holding the wrong kind of value"),
-    ]);
-}
-
 const LARGE: &[(&str, &str)] = &[("zset-max-listpack-entries", "0")];
 
 #[test]

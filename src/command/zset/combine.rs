@@ -11,7 +11,6 @@ use crate::keyspace::entry::View;
 use crate::resp::request::Args;
 use crate::server::context::{Ctx, DONE, Outcome, integer};
 use crate::server::error::Error;
-use crate::types::set::Set;
 use crate::types::zset::{Gather, Zset};
 use crate::types::{Stored, Type};
 
@@ -70,7 +69,6 @@ fn number_or_zero(score: f64) -> f64 {
 /// A value that can be combined.
 enum Members<'a> {
     None,
-    Set(View<'a, Set>),
     Zset(View<'a, Zset>),
 }
 
@@ -84,7 +82,6 @@ impl Source<'_> {
     fn len(&self) -> usize {
         match &self.members {
             Members::None => 0,
-            Members::Set(set) => set.len(),
             Members::Zset(zset) => zset.len(),
         }
     }
@@ -93,7 +90,6 @@ impl Source<'_> {
     fn score(&self, member: &[u8]) -> Option<f64> {
         let score = match &self.members {
             Members::None => None,
-            Members::Set(set) => set.contains(member).then_some(1.0),
             Members::Zset(zset) => zset.score(member),
         };
         score.map(|score| score * self.weight)
@@ -101,13 +97,10 @@ impl Source<'_> {
 
     /// Visits each member with its weighted score, until `visit` says that it has enough.
     fn visit(&self, mut visit: impl FnMut(&[u8], f64) -> Enough) {
-        let weighted = |score| number_or_zero(score * self.weight);
         match &self.members {
             Members::None => {}
-            Members::Set(set) => {
-                set.iter().any(|member| visit(member.text(&mut [0; 21]), weighted(1.0)) == Enough::Yes);
-            }
             Members::Zset(zset) => {
+                let weighted = |score| number_or_zero(score * self.weight);
                 zset.iter().any(|(member, score)| visit(member.text(&mut [0; 21]), weighted(score)) == Enough::Yes);
             }
         }
@@ -144,7 +137,7 @@ impl<'a> Request<'a> {
         let number = usize::try_from(number).ok().filter(|&number| number < args.len() - at).ok_or(Error::SYNTAX)?;
         let keys = args.slice(at + 1..at + 1 + number);
         for key in keys.iter() {
-            if ctx.db.entry(key).is_some_and(|entry| !matches!(entry.kind().type_of(), Type::Set | Type::Zset)) {
+            if ctx.db.entry(key).is_some_and(|entry| entry.kind().type_of() != Type::Zset) {
                 return Err(Error::WRONG_TYPE);
             }
         }
@@ -190,10 +183,9 @@ impl<'a> Request<'a> {
 
     /// The inputs, side by side.
     fn sources<'d>(&self, db: &'d Db<'_>) -> Vec<Source<'d>> {
-        let members = |key| {
-            let Some(entry) = db.resident(key) else { return Members::None };
-            let set = || entry.view::<Set>().map_or(Members::None, Members::Set);
-            entry.view::<Zset>().map_or_else(set, Members::Zset)
+        let members = |key| match db.resident(key).and_then(|entry| entry.view::<Zset>()) {
+            Some(zset) => Members::Zset(zset),
+            None => Members::None,
         };
         let mut sources: Vec<Source<'d>> =
             self.keys.iter().zip(&self.weights).map(|(key, &weight)| Source { members: members(key), weight }).collect();
