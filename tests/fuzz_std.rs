@@ -1,0 +1,93 @@
+//! Fuzzing with nothing but the standard library: the same properties as the targets in `tests/fuzz`, on
+//! inputs from a seeded generator that knows the protocol's tokens.
+//!
+//! `cargo test` runs a bounded number of inputs; `make fuzz` runs more of them where cargo-fuzz is missing
+//! (`FUZZ_ROUNDS`, `FUZZ_SEED`).
+
+#[path = "fuzz/properties.rs"]
+mod properties;
+
+use ruddle::base::random::Random;
+
+const TOKENS: &[&[u8]] = &[
+    b"*",
+    b"$",
+    b"%",
+    b"~",
+    b"|",
+    b">",
+    b"+",
+    b"-",
+    b":",
+    b"_",
+    b",",
+    b"(",
+    b"#t",
+    b"!",
+    b"=",
+    b"\r\n",
+    b"\r",
+    b"\n",
+    b"0",
+    b"1",
+    b"2",
+    b"3",
+    b"-1",
+    b"9223372036854775807",
+    b"18446744073709551616",
+    b"1048577",
+    b"$1\r\na\r\n",
+    b"*1\r\n",
+    b"*2\r\n$3\r\nGET\r\n",
+    b"PING\r\n",
+    b"\"a b\" ",
+    b"'",
+    b"\\x41",
+    b"=5\r\ntxt:a\r\n",
+    b"%1\r\n",
+    b"|1\r\n",
+    b",1.5\r\n",
+    b"\0",
+    b"\xff",
+    b"\t ",
+];
+
+fn from_env(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().filter(|text| !text.is_empty()).map_or(default, |text| text.parse().expect("a number"))
+}
+
+fn input(random: &mut Random) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for _ in 0..random.index(24) {
+        bytes.extend_from_slice(TOKENS[random.index(TOKENS.len())]);
+    }
+    if random.below(40) == 0 {
+        bytes.extend(std::iter::repeat_n(b'7', 70_000));
+    }
+    for _ in 0..random.index(3) {
+        if !bytes.is_empty() {
+            let at = random.index(bytes.len());
+            bytes[at] = random.next_u64().to_le_bytes()[0];
+        }
+    }
+    bytes
+}
+
+fn each_input(property: fn(&[u8])) {
+    let mut random = Random::from_seed(from_env("FUZZ_SEED", 1));
+    for round in 0..from_env("FUZZ_ROUNDS", 4_000) {
+        let bytes = input(&mut random);
+        let outcome = std::panic::catch_unwind(|| property(&bytes));
+        assert!(outcome.is_ok(), "round {round}: {}", bytes.escape_ascii());
+    }
+}
+
+#[test]
+fn requests_are_parsed_alike_whatever_the_cuts() {
+    each_input(properties::requests);
+}
+
+#[test]
+fn replies_are_read_alike_whatever_the_cuts() {
+    each_input(properties::replies);
+}
