@@ -3,7 +3,13 @@
 ARGS ?=
 CARGO ?= cargo
 
-.PHONY: help run build test lint bench suite oracle clean
+.PHONY: help run build test lint bench suite interop oracle sim fuzz peers clean
+
+# of `make sim`, `make fuzz` and `make suite`
+SEED ?= 1
+SEEDS ?= 1000
+TIME ?= 60
+UNITS ?=
 
 help: ## lists these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -26,7 +32,19 @@ oracle: ## runs the black-box tests against a real Redis as well (installs it if
 	tests/tools/oracle
 
 suite: build ## runs Redis's own test suite against the server (fetches it if it is missing)
-	tests/tools/suite target/release/ruddle
+	tests/tools/suite target/release/ruddle $(UNITS)
+
+interop: build ## lets redis-cli, redis-benchmark and client libraries talk to the server (installs what is missing)
+	tests/tools/interop target/release/ruddle
+
+sim: ## plays SEEDS simulated stories from SEED on (SEED=17 SEEDS=1 plays one again)
+	SIM_SEED=$(SEED) SIM_SEEDS=$(SEEDS) $(CARGO) test --test sim -- promises model
+
+fuzz: ## fuzzes the parsers for TIME seconds, with cargo-fuzz if it is there
+	tests/tools/fuzz $(TIME)
+
+peers: ## brings the real servers to compare with onto this machine (Debian)
+	tests/tools/peers
 
 bench: build ## races the server against the Redis and Valkey it finds; writes docs/PERFORMANCE.md and its plot
 	tests/bench/race --write docs target/release/ruddle
