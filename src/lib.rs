@@ -22,6 +22,7 @@ pub mod ds;
 pub mod keyspace;
 pub mod limits;
 pub mod net;
+pub mod persist;
 pub mod resp;
 pub mod server;
 pub mod types;

@@ -47,3 +47,11 @@ pub const SPARE_BUFFERS: usize = 1_024;
 pub const SPARE_BUFFER_MAX: usize = 32 * 1024;
 /// Requests that are parsed, and their keys prefetched, before they are executed.
 pub const BATCH: usize = 64;
+/// The longest string that a snapshot or a payload of RESTORE may hold, in bytes.
+pub const RDB_STRING_MAX: usize = 1 << 30;
+/// Keys between two looks at how far a snapshot is.
+pub const SNAPSHOT_PULSE: u64 = 1_024;
+/// Keys that a refusal to write a snapshot names.
+pub const KEYS_NAMED: usize = 5;
+
+const _: () = assert!(RDB_STRING_MAX >= STRING_MAX, "what a client may set can be loaded");

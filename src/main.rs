@@ -3,14 +3,17 @@
 use std::process::ExitCode;
 
 use ruddle::base::{clock, random};
-use ruddle::config::{self, Config, Disk, Startup};
+use ruddle::config::{self, Config, Startup};
 use ruddle::net::reactor::Reactor;
 use ruddle::net::{listener, logging, process, stopwatch};
+use ruddle::persist::child::Spawn;
+use ruddle::persist::rdb::load::Overdue;
+use ruddle::persist::storage::Disk;
 use ruddle::server::Server;
 
 fn main() -> ExitCode {
     let arguments: Vec<Vec<u8>> = std::env::args_os().skip(1).map(std::os::unix::ffi::OsStringExt::into_vec).collect();
-    match config::start(&arguments, &Disk) {
+    match config::start(&arguments, &config::Disk) {
         Ok(Startup::Version) => println!("Ruddle server v={} (redis_version 8.0.6)", env!("CARGO_PKG_VERSION")),
         Ok(Startup::Help) => print!("{}", config::manual::help()),
         Ok(Startup::CheckOk) => println!("Configuration OK"),
@@ -54,11 +57,13 @@ fn serve(mut config: Config) -> Result<(), String> {
     server.state.process.pid = std::process::id();
     server.state.process.port = server.state.config.port;
     server.state.process.executable = std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default();
+    server.state.snapshots.storage = Box::new(Disk);
+    server.state.snapshots.spawn = Spawn::Fork;
+    load(&mut server)?;
     let mut reactor = Reactor::new(server, listeners).map_err(|error| format!("Cannot poll the sockets: {error}"))?;
     log::info!("PID: {} Server initialized", std::process::id());
     log::info!("Ready to accept connections tcp");
     let stopped = reactor.run().map_err(|error| format!("The poll failed: {error}"));
-    log::warn!("User requested shutdown...");
     if let Some(path) = pid_file {
         log::info!("Removing the pid file.");
         // it may be gone already
@@ -66,4 +71,24 @@ fn serve(mut config: Config) -> Result<(), String> {
     }
     log::warn!("Ruddle is now ready to exit, bye bye...");
     stopped.map(|_| ())
+}
+
+/// Loads the data that an earlier run has left.
+fn load(server: &mut Server) -> Result<(), String> {
+    let started = clock::now();
+    let Server { keyspace, state, .. } = server;
+    keyspace.heat.set_time(started.unix.to_millis().seconds());
+    let loaded = state.snapshots.load(keyspace, &state.config, Overdue::Drop);
+    match loaded {
+        Ok(None) => Ok(()),
+        Ok(Some(_)) => {
+            let micros = clock::now().monotonic.micros_since(started.monotonic);
+            log::info!("DB loaded from disk: {:.3} seconds", micros as f64 / 1e6);
+            Ok(())
+        }
+        Err(error) => Err(format!(
+            "Fatal error loading the DB from {}, check server logs. Exiting: {error}. Restore a good copy of the file, or move it away to start empty.",
+            state.config.dbfilename
+        )),
+    }
 }

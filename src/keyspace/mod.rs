@@ -15,6 +15,7 @@ pub mod expiry;
 pub mod fields;
 pub mod heat;
 pub mod interests;
+pub mod load;
 pub mod moves;
 pub mod write;
 

@@ -34,12 +34,16 @@ impl Db<'_> {
         let heat = self.space.heat.fresh();
         let Some(source) = self.peek(from) else { return false };
         let copy = Entry::copy(source, to, source.deadline(), heat);
-        let mut db = self.space.db(target);
-        if let Some(old) = db.detach(to) {
-            db.space.dispose(old);
-        }
-        db.adopt(copy, Event::generic("copy_to"));
+        self.space.db(target).supplant(copy, Event::generic("copy_to"));
         true
+    }
+
+    /// Puts a key's block in place of whatever has its name.
+    pub fn supplant(&mut self, entry: Entry, event: Event) {
+        if let Some(old) = self.detach(entry.get().key()) {
+            self.space.dispose(old);
+        }
+        self.adopt(entry, event);
     }
 
     /// Adds a key that is not there, with the event that made it.

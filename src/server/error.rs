@@ -46,6 +46,10 @@ impl Error {
     pub const BAD_CURSOR: Error = Error::fixed("ERR invalid cursor");
     /// Memory is at its limit.
     pub const OOM: Error = Error::fixed("OOM command not allowed when used memory > 'maxmemory'.");
+    /// A write while the last snapshot has failed.
+    pub const MISCONF: Error = Error::fixed(
+        "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.",
+    );
     /// A write at a replica.
     pub const READONLY: Error = Error::fixed("READONLY You can't write against a read only replica.");
     /// A result beyond what a float can show.

@@ -20,12 +20,14 @@ pub struct Gates {
     pub read_only: bool,
     /// Whether writes are paused or all commands are.
     pub paused: bool,
+    /// Whether the last snapshot failed and writes are refused until one succeeds.
+    pub unsaved: bool,
 }
 
 impl Gates {
     /// Works out anew whether to be careful.
     pub fn update(&mut self) {
-        self.careful = self.out_of_memory || self.read_only || self.paused;
+        self.careful = self.out_of_memory || self.read_only || self.paused || self.unsaved;
     }
 
     /// Lets a command through or says why not.
@@ -33,6 +35,9 @@ impl Gates {
         let replayed = client.any(ClientFlags::REPLAY.or(ClientFlags::PRIMARY));
         if self.out_of_memory && flags.any(Flags::DENYOOM) && !replayed {
             return Err(Error::OOM);
+        }
+        if self.unsaved && flags.any(Flags::WRITE) && !replayed {
+            return Err(Error::MISCONF);
         }
         if self.read_only && flags.any(Flags::WRITE) && !replayed {
             return Err(Error::READONLY);

@@ -24,6 +24,7 @@ pub mod pubsub;
 pub mod redact;
 pub mod registry;
 pub mod row;
+pub mod shutdown;
 pub mod slowlog;
 pub mod stats;
 pub mod syntax;
@@ -40,6 +41,7 @@ use crate::ds::wheel::Wheel;
 use crate::keyspace::effects::Garbage;
 use crate::keyspace::{DbIndex, Keyspace};
 use crate::limits;
+use crate::persist::snapshot::Snapshots;
 use crate::resp::Protocol;
 use crate::resp::request::{Partial, Span};
 use crate::resp::writer::Reply;
@@ -152,6 +154,8 @@ pub struct State {
     pub caches: Caches,
     /// What goes to the append-only file and to replicas.
     pub feed: Feed,
+    /// Snapshots of the data.
+    pub snapshots: Snapshots,
     /// The client whose command runs, and messages for it that follow the reply.
     running: Option<ClientKey>,
     deferred: Vec<u8>,
@@ -242,6 +246,7 @@ impl Server {
             pubsub,
             caches,
             feed: Feed::default(),
+            snapshots: Snapshots::new(now),
             running: None,
             deferred: Vec::new(),
             author: None,
@@ -355,13 +360,6 @@ impl Server {
             self.state.note_output(key);
         }
         result
-    }
-
-    /// SIGTERM or SIGINT arrived.
-    pub fn signalled(&mut self, interrupt: bool) {
-        let config = &self.state.config;
-        let actions = if interrupt { config.shutdown_on_sigint } else { config.shutdown_on_sigterm };
-        self.state.stop = Some(Stop::Orderly(actions));
     }
 
     /// Whether an orderly stop is under way.

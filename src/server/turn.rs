@@ -328,6 +328,10 @@ impl Server {
         let counters = [state.stats.commands, state.stats.bytes_in, state.stats.bytes_out, state.stats.turns.count()];
         state.stats.rates.sample(state.now.monotonic.0, counters);
         self.close_idle_clients();
+        let state = &mut self.state;
+        state.snapshots.attend(&mut self.keyspace, &state.config, super::REDIS_VERSION, state.now);
+        state.gates.unsaved = !state.snapshots.last_ok && state.config.stop_writes_on_bgsave_error && !state.config.save.is_empty();
+        state.gates.update();
         let nanos = self.state.stopwatch.now().saturating_sub(started);
         self.state.stats.hold(nanos, || "cron".to_string());
     }

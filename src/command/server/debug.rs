@@ -9,9 +9,12 @@ use std::time::Duration;
 
 use crate::base::{number, text};
 use crate::config::Guard;
+use crate::keyspace::DbIndex;
 use crate::keyspace::effects::Event;
 use crate::keyspace::write::Ttl;
+use crate::persist::rdb::load::Overdue;
 use crate::resp::request::Args;
+use crate::server::REDIS_VERSION;
 use crate::server::client::ClientFlags;
 use crate::server::context::{Ctx, DONE, Outcome, integer};
 use crate::server::dispatch;
@@ -61,6 +64,8 @@ const HELP: &[&str] = &[
     "    push, verbatim, true or false.",
     "QUICKLIST-PACKED-THRESHOLD <size>",
     "    Nothing: elements of any size are stored alike.",
+    "RELOAD [MERGE] [NOFLUSH] [NOSAVE]",
+    "    Save the data, empty the databases and load it again; without saving first, or into what is there.",
     "REPLYBUFFER (PEAK-RESET-TIME (NEVER|RESET|<milliseconds>)|RESIZING (0|1))",
     "    Nothing: a client without output has no reply buffer.",
     "SET-ACTIVE-EXPIRE (0|1)",
@@ -101,6 +106,7 @@ fn debug(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
         (b"OBJECT", 3 | 4) => return object(ctx, args.at(2)),
         (b"LISTPACK", 3) => return listpack(ctx, args.at(2)),
         (b"HTSTATS", 3 | 4) => return htstats(ctx, args.at(2)),
+        (b"RELOAD", 2..) => return reload(ctx, args),
         (b"DIGEST", 2) => return whole_digest(ctx),
         (b"DIGEST-VALUE", 3..) => return value_digests(ctx, args),
         (b"PROTOCOL", 3) => return protocol(ctx, args.at(2)),
@@ -196,6 +202,39 @@ fn htstats(ctx: &mut Ctx<'_>, word: &[u8]) -> Outcome {
         database.deadline_bytes()
     );
     ctx.reply.verbatim("txt", text.as_bytes());
+    DONE
+}
+
+fn reload(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
+    let (mut save, mut flush) = (true, true);
+    for word in args.from(2).iter() {
+        match word.to_ascii_uppercase().as_slice() {
+            b"NOSAVE" => save = false,
+            b"NOFLUSH" => flush = false,
+            // keys that are there already are an error otherwise, too
+            b"MERGE" => return Err(Error::fixed("ERR DEBUG RELOAD does not merge here")),
+            _ => return Err(Error::fixed("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")),
+        }
+    }
+    ctx.propagate_nothing();
+    let (state, space) = (&mut *ctx.state, ctx.db.space());
+    if save && state.snapshots.save(space, &state.config, REDIS_VERSION, state.now).is_err() {
+        return Err(Error::fixed("ERR"));
+    }
+    if flush {
+        (0..state.config.databases).for_each(|index| {
+            space.flush(DbIndex(index));
+        });
+    }
+    let loaded = state.snapshots.load(space, &state.config, Overdue::Keep);
+    space.dirty = 0;
+    match loaded {
+        Ok(Some(_)) => ctx.reply.ok(),
+        other => {
+            log::warn!("DEBUG RELOAD: {}", other.err().map_or("there is no snapshot".to_string(), |error| error.to_string()));
+            return Err(Error::fixed("ERR Error trying to load the RDB dump, check server logs."));
+        }
+    }
     DONE
 }
 

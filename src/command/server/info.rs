@@ -315,18 +315,35 @@ fn memory_use(report: &mut Report<'_>) {
     report.line("lazyfreed_objects", state.stats.lazily_freed);
 }
 
+/// A number, or -1 for none.
+fn or_minus_one(number: Option<u64>) -> i128 {
+    number.map_or(-1, i128::from)
+}
+
 fn persistence(report: &mut Report<'_>) {
     let (state, space) = (report.state, report.space);
-    report.zeros(&["loading", "async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"]);
-    report.line("current_fork_perc", "0.00");
-    report.zeros(&["current_save_keys_processed", "current_save_keys_total"]);
+    let snapshots = &state.snapshots;
+    let progress = snapshots.progress(state.now);
+    let current = progress.unwrap_or_default();
+    let share = if current.keys == 0 { 0.0 } else { current.pulse.keys as f64 * 100.0 / current.keys as f64 };
+    report.zeros(&["loading", "async_loading"]);
+    report.line("current_cow_peak", current.pulse.copied);
+    report.line("current_cow_size", current.pulse.copied);
+    report.line("current_cow_size_age", if current.pulse.copied > 0 { current.seconds } else { 0 });
+    report.line("current_fork_perc", format_args!("{share:.2}"));
+    report.line("current_save_keys_processed", current.pulse.keys);
+    report.line("current_save_keys_total", current.keys);
     report.line("rdb_changes_since_last_save", space.dirty);
-    report.line("rdb_bgsave_in_progress", 0);
-    report.line("rdb_last_save_time", state.started.unix.to_millis().seconds());
-    report.line("rdb_last_bgsave_status", "ok");
-    report.line("rdb_last_bgsave_time_sec", -1);
-    report.line("rdb_current_bgsave_time_sec", -1);
-    report.zeros(&["rdb_saves", "rdb_last_cow_size", "rdb_last_load_keys_expired", "rdb_last_load_keys_loaded", "aof_enabled"]);
+    report.line("rdb_bgsave_in_progress", u8::from(progress.is_some()));
+    report.line("rdb_last_save_time", snapshots.last_save);
+    report.line("rdb_last_bgsave_status", if snapshots.last_ok { "ok" } else { "err" });
+    report.line("rdb_last_bgsave_time_sec", or_minus_one(snapshots.last_seconds));
+    report.line("rdb_current_bgsave_time_sec", or_minus_one(progress.map(|progress| progress.seconds)));
+    report.line("rdb_saves", snapshots.saves);
+    report.line("rdb_last_cow_size", snapshots.last_copied);
+    report.line("rdb_last_load_keys_expired", snapshots.loaded.1);
+    report.line("rdb_last_load_keys_loaded", snapshots.loaded.0);
+    report.line("aof_enabled", 0);
     report.zeros(&["aof_rewrite_in_progress", "aof_rewrite_scheduled"]);
     report.line("aof_last_rewrite_time_sec", -1);
     report.line("aof_current_rewrite_time_sec", -1);

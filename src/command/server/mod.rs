@@ -14,11 +14,11 @@ pub mod slowlog;
 
 use crate::config::ShutdownActions as Actions;
 use crate::resp::request::Args;
+use crate::server::REDIS_VERSION;
 use crate::server::client::ClientFlags;
 use crate::server::context::{Ctx, DONE, Outcome, integer};
 use crate::server::error::Error;
 use crate::server::row::{Command, Flags};
-use crate::server::{REDIS_VERSION, Stop};
 
 /// The rows of the commands that stand alone.
 pub const COMMANDS: &[Command] = &[
@@ -128,8 +128,10 @@ fn shutdown(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     if abort {
         return Err(Error::fixed("ERR No shutdown in progress."));
     }
-    ctx.state.stop = Some(Stop::Orderly(actions));
-    DONE
+    match ctx.state.shut_down(ctx.db.space(), actions) {
+        Ok(()) => DONE,
+        Err(_) => Err(Error::fixed("ERR Errors trying to SHUTDOWN. Check logs.")),
+    }
 }
 
 const WIDTH: i64 = 56;

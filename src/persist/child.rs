@@ -1,0 +1,279 @@
+//! The one fork: a child process that works on the data as it is at this moment, while the server goes on.
+//!
+//! A child shares all memory pages until one side writes to them. It runs one closure and ends: it returns
+//! to no caller and drops nothing of the parent's. How far it is goes through a pipe, 16 bytes at a time
+//! (keys done, bytes of memory that it made its own); whether it succeeded is its exit code, and why not is
+//! in the log, which it may use: only the thread that forks ever writes there. It closes
+//! every descriptor it has inherited but the three standard ones and its pipe, so that a connection that
+//! the server closes is closed; it dies with the server where the system can see to that (Linux), and at its next
+//! word into the pipe elsewhere.
+//!
+//! Tests and simulations have no processes: there a child is [inline](Spawn::Inline), its work done at once
+//! and its end told at the next look.
+#![allow(unsafe_code)]
+
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd};
+
+/// Where children come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Spawn {
+    /// They are processes.
+    Fork,
+    /// Their work is done by the caller, at once.
+    #[default]
+    Inline,
+}
+
+/// How far a child is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pulse {
+    /// Keys that it has written.
+    pub keys: u64,
+    /// Bytes of memory that it or the server had to copy because of it.
+    pub copied: u64,
+}
+
+/// How a child ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// With its work done.
+    Done,
+    /// With an exit code.
+    Failed(i32),
+    /// By a signal.
+    Killed(i32),
+}
+
+/// A child that was started and whose end was not told yet.
+pub struct Child {
+    pid: u32,
+    kind: Kind,
+    pulse: Pulse,
+}
+
+enum Kind {
+    Process(PipeReader),
+    Inline(End),
+}
+
+/// What a child tells its parent through.
+pub struct Voice {
+    pipe: Option<PipeWriter>,
+    /// What an inline child has said.
+    last: Pulse,
+}
+
+impl Voice {
+    /// Tells how far it is. A child whose parent is gone ends here.
+    pub fn say(&mut self, pulse: Pulse) {
+        self.last = pulse;
+        let Some(pipe) = &mut self.pipe else { return };
+        let mut words = [0; 16];
+        words[..8].copy_from_slice(&pulse.keys.to_le_bytes());
+        words[8..].copy_from_slice(&pulse.copied.to_le_bytes());
+        if pipe.write_all(&words).is_err() {
+            // SAFETY: ends this child, in which nothing is to be cleaned up.
+            unsafe { libc::_exit(1) }
+        }
+    }
+
+    /// Whether anybody listens while the work goes on.
+    pub fn is_heard(&self) -> bool {
+        self.pipe.is_some()
+    }
+}
+
+impl Child {
+    /// Starts a child that does `work`, which says whether it succeeded.
+    pub fn start(spawn: Spawn, work: impl FnOnce(&mut Voice) -> bool) -> io::Result<Child> {
+        if spawn == Spawn::Inline {
+            let mut voice = Voice { pipe: None, last: Pulse::default() };
+            let end = if work(&mut voice) { End::Done } else { End::Failed(1) };
+            return Ok(Child { pid: std::process::id(), kind: Kind::Inline(end), pulse: voice.last });
+        }
+        let (reader, writer) = io::pipe()?;
+        set_nonblocking(&reader)?;
+        let parent = std::process::id();
+        // SAFETY: the child runs on a copy of this thread alone. The allocator, the one thing that other threads
+        // may have held, restores its locks by itself; the child takes no other lock that another thread holds.
+        match unsafe { libc::fork() } {
+            -1 => Err(io::Error::last_os_error()),
+            0 => {
+                drop(reader);
+                run_child(parent, writer, work)
+            }
+            pid => {
+                let pid = u32::try_from(pid).expect("a child's number is positive");
+                Ok(Child { pid, kind: Kind::Process(reader), pulse: Pulse::default() })
+            }
+        }
+    }
+
+    /// Its process number; an inline child's is the server's own.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// How far it is, by the last word that was [listened](Child::listen) to.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse
+    }
+
+    /// Takes in what it has said.
+    pub fn listen(&mut self) {
+        if let Kind::Process(pipe) = &mut self.kind {
+            let mut words = [0; 16];
+            // a word is written as a whole, so it is there as a whole or not at all
+            while pipe.read(&mut words).is_ok_and(|count| count == words.len()) {
+                let half = |at: usize| u64::from_le_bytes(words[at..at + 8].try_into().expect("eight bytes"));
+                self.pulse = Pulse { keys: half(0), copied: half(8) };
+            }
+        }
+    }
+
+    /// Whether it has ended, and how; does not wait. To be asked no more once it has told.
+    pub fn poll(&mut self) -> Option<End> {
+        self.wait(libc::WNOHANG)
+    }
+
+    /// Ends it by force and waits until it is gone.
+    pub fn kill(&mut self) {
+        if let Kind::Process(_) = self.kind {
+            // SAFETY: the child was not waited for yet, so the number is still its own.
+            unsafe { libc::kill(self.raw_pid(), libc::SIGKILL) };
+            self.wait(0);
+        }
+    }
+
+    fn raw_pid(&self) -> libc::pid_t {
+        libc::pid_t::try_from(self.pid).expect("it came from a pid_t")
+    }
+
+    fn wait(&mut self, how: libc::c_int) -> Option<End> {
+        if let Kind::Inline(end) = self.kind {
+            return Some(end);
+        }
+        self.listen();
+        let mut status = 0;
+        loop {
+            // SAFETY: the pointer is to a live integer.
+            let waited = unsafe { libc::waitpid(self.raw_pid(), &mut status, how) };
+            if waited == 0 {
+                return None;
+            }
+            if waited == -1 && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted {
+                continue;
+            }
+            if waited == -1 {
+                return Some(End::Failed(-1));
+            }
+            self.listen();
+            return Some(if libc::WIFSIGNALED(status) {
+                End::Killed(libc::WTERMSIG(status))
+            } else if libc::WEXITSTATUS(status) == 0 {
+                End::Done
+            } else {
+                End::Failed(libc::WEXITSTATUS(status))
+            });
+        }
+    }
+}
+
+fn set_nonblocking(pipe: &PipeReader) -> io::Result<()> {
+    // SAFETY: the descriptor is open.
+    let flags = unsafe { libc::fcntl(pipe.as_raw_fd(), libc::F_GETFL) };
+    // SAFETY: as above.
+    if flags == -1 || unsafe { libc::fcntl(pipe.as_raw_fd(), libc::F_SETFL, flags | libc::O_NONBLOCK) } == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+fn run_child(parent: u32, writer: PipeWriter, work: impl FnOnce(&mut Voice) -> bool) -> ! {
+    die_with(parent);
+    // SAFETY: sets how this process takes two signals; an interrupt from the keyboard is for the server.
+    unsafe {
+        libc::signal(libc::SIGTERM, libc::SIG_DFL);
+        libc::signal(libc::SIGINT, libc::SIG_IGN);
+    }
+    let mut voice = Voice { pipe: Some(keep_only(writer)), last: Pulse::default() };
+    let done = work(&mut voice);
+    // SAFETY: ends the child without running what belongs to the parent.
+    unsafe { libc::_exit(i32::from(!done)) }
+}
+
+/// Sees to it that this process does not outlive the one that made it.
+fn die_with(parent: u32) {
+    #[cfg(target_os = "linux")]
+    // SAFETY: asks for a signal; no memory is involved.
+    unsafe {
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+    }
+    // it may have gone before the call
+    if std::os::unix::process::parent_id() != parent {
+        // SAFETY: ends the child.
+        unsafe { libc::_exit(1) }
+    }
+}
+
+/// The descriptor that a child keeps besides the standard ones.
+const PIPE: libc::c_int = 3;
+
+/// Closes every other descriptor.
+fn keep_only(writer: PipeWriter) -> PipeWriter {
+    let descriptor = writer.into_raw_fd();
+    // SAFETY: whatever had these descriptors is not used again in this process, which drops nothing.
+    unsafe {
+        if descriptor != PIPE && libc::dup2(descriptor, PIPE) == -1 {
+            libc::_exit(1);
+        }
+        close_from(PIPE + 1);
+        PipeWriter::from_raw_fd(PIPE)
+    }
+}
+
+/// Closes all descriptors from one on.
+///
+/// # Safety
+/// Nothing that owns one of them is used afterwards.
+unsafe fn close_from(first: libc::c_int) {
+    #[cfg(target_os = "linux")]
+    // SAFETY: the caller's promise; the call takes three numbers.
+    if unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, 0) } == 0 {
+        return;
+    }
+    // SAFETY: asks for a number.
+    let most = unsafe { libc::sysconf(libc::_SC_OPEN_MAX) };
+    for descriptor in first..libc::c_int::try_from(most).unwrap_or(1 << 20).min(1 << 20) {
+        // SAFETY: the caller's promise; closing what is not open does nothing.
+        unsafe { libc::close(descriptor) };
+    }
+}
+
+/// Bytes of memory that this process does not share with its parent any more.
+pub fn copied_memory() -> u64 {
+    let map = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
+    let line = map.lines().find_map(|line| line.strip_prefix("Private_Dirty:"));
+    let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    kilobytes.unwrap_or(0) * 1024
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_inline_child_is_done_at_once() {
+        let mut done = 0;
+        let mut child = Child::start(Spawn::Inline, |voice| {
+            voice.say(Pulse { keys: 3, copied: 0 });
+            done += 1;
+            false
+        })
+        .expect("no process is needed");
+        assert_eq!(child.pulse().keys, 3);
+        assert_eq!(child.poll(), Some(End::Failed(1)));
+        assert_eq!(done, 1);
+    }
+}

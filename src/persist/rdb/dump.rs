@@ -1,0 +1,44 @@
+//! The payload of DUMP and RESTORE: a value between its type and a version with a checksum.
+
+use super::input::Input;
+use super::output::Output;
+use super::read_value::{self, Shapes};
+use super::write_value::{self, Version};
+use super::{LoadError, can_read};
+use crate::base::crc::crc64;
+use crate::keyspace::entry::EntryRef;
+use crate::types::Value;
+
+/// Version and checksum.
+const FOOTER: usize = 10;
+
+/// The payload of a key's value.
+pub fn write(entry: EntryRef<'_>, compress: bool) -> Vec<u8> {
+    let version = Version::for_value(entry);
+    let type_byte = version.type_of(entry.value().as_deref()).expect("the version was chosen for the value");
+    let mut out = Output::to_memory(compress);
+    out.byte(type_byte);
+    write_value::write(&mut out, type_byte, entry);
+    let mut bytes = out.into_bytes();
+    bytes.extend_from_slice(&u16::try_from(version.0).expect("versions are small").to_le_bytes());
+    bytes.extend_from_slice(&crc64(&bytes).to_le_bytes());
+    bytes
+}
+
+/// The version of a payload whose version and checksum are right; a checksum of 0 stands for none.
+pub fn check(payload: &[u8]) -> Option<u32> {
+    let body = payload.len().checked_sub(FOOTER)?;
+    let ([v0, v1], sum) = payload[body..].split_first_chunk()?;
+    let version = u32::from(u16::from_le_bytes([*v0, *v1]));
+    let sum = u64::from_le_bytes(sum.try_into().ok()?);
+    (can_read(version) && (sum == 0 || sum == crc64(&payload[..body + 2]))).then_some(version)
+}
+
+/// Reads the value of a payload that was checked; see [`read_value::read`]. What follows the value is not
+/// looked at, as in Redis.
+pub fn read(payload: &[u8], version: u32, shapes: &Shapes, text: &mut Vec<u8>) -> Result<Option<Value>, LoadError> {
+    let body = payload.get(..payload.len().saturating_sub(FOOTER)).unwrap_or_default();
+    let mut input = Input::of_bytes(body.to_vec());
+    let type_byte = input.byte()?;
+    read_value::read(&mut input, type_byte, version, shapes, text)
+}

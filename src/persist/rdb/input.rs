@@ -1,0 +1,263 @@
+//! Reading the primitives of an RDB; see [`super::output`] for their forms.
+//!
+//! Nothing that is read is believed: a length may promise more than there is, so memory for a string is
+//! taken a chunk at a time as its bytes arrive, and a count never reserves anything. The checksum is taken
+//! over what was consumed, in stretches as long as the buffer allows.
+
+use std::io;
+
+use super::LoadError;
+use crate::base::crc::Crc64;
+use crate::base::{lzf, number};
+use crate::limits;
+use crate::persist::storage::ReadFile;
+
+/// Bytes asked of the file at a time.
+const CHUNK: usize = 256 * 1024;
+
+/// Where an RDB is read from.
+pub struct Input<'a> {
+    file: Option<&'a mut dyn ReadFile>,
+    buffer: Vec<u8>,
+    at: usize,
+    /// Up to where the checksum was taken.
+    summed: usize,
+    crc: Option<Crc64>,
+    /// Bytes consumed before the buffer's first.
+    before: u64,
+}
+
+/// A length, or the mark of a string with a form of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Length {
+    Plain(u64),
+    Form(u8),
+}
+
+impl<'a> Input<'a> {
+    /// Reads bytes in memory.
+    pub fn of_bytes(bytes: Vec<u8>) -> Input<'static> {
+        Input { file: None, buffer: bytes, at: 0, summed: 0, crc: None, before: 0 }
+    }
+
+    /// Reads a file; `summing` says whether its checksum is taken on the way.
+    pub fn of_file(file: &'a mut dyn ReadFile, summing: bool) -> Input<'a> {
+        Input { file: Some(file), buffer: Vec::new(), at: 0, summed: 0, crc: summing.then(Crc64::new), before: 0 }
+    }
+
+    /// Bytes consumed.
+    pub fn consumed(&self) -> u64 {
+        self.before + self.at as u64
+    }
+
+    /// Whether everything was consumed. Asks the file.
+    pub fn is_at_end(&mut self) -> Result<bool, LoadError> {
+        self.fill(1)?;
+        Ok(self.at == self.buffer.len())
+    }
+
+    /// The checksum of what was consumed; `None` if none is taken.
+    pub fn checksum(&mut self) -> Option<u64> {
+        self.sum();
+        self.crc.map(Crc64::value)
+    }
+
+    fn sum(&mut self) {
+        if let Some(crc) = &mut self.crc {
+            crc.update(&self.buffer[self.summed..self.at]);
+        }
+        self.summed = self.at;
+    }
+
+    /// Gets `want` bytes into the buffer, or as many as there are.
+    #[inline]
+    fn fill(&mut self, want: usize) -> Result<(), LoadError> {
+        if self.buffer.len() - self.at >= want { Ok(()) } else { self.fill_from_file(want) }
+    }
+
+    #[cold]
+    fn fill_from_file(&mut self, want: usize) -> Result<(), LoadError> {
+        if self.file.is_none() {
+            return Ok(());
+        }
+        self.sum();
+        self.buffer.drain(..self.at);
+        self.before += self.at as u64;
+        (self.at, self.summed) = (0, 0);
+        let Some(file) = &mut self.file else { return Ok(()) };
+        while self.buffer.len() < want {
+            let had = self.buffer.len();
+            // at most twice what has arrived, whatever was promised
+            self.buffer.resize(had + CHUNK.max(had.min(want - had)), 0);
+            let result = file.read(&mut self.buffer[had..]);
+            let count = *result.as_ref().unwrap_or(&0);
+            self.buffer.truncate(had + count);
+            match result {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(LoadError::File(error.to_string())),
+            }
+        }
+        Ok(())
+    }
+
+    /// The next `count` bytes.
+    #[inline]
+    pub fn bytes(&mut self, count: usize) -> Result<&[u8], LoadError> {
+        self.fill(count)?;
+        let start = self.at;
+        if self.buffer.len() - start < count {
+            return Err(LoadError::Truncated);
+        }
+        self.at += count;
+        Ok(&self.buffer[start..start + count])
+    }
+
+    /// The next `N` bytes.
+    #[inline]
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], LoadError> {
+        let bytes = self.bytes(N)?;
+        Ok(bytes.try_into().expect("as many as were asked for"))
+    }
+
+    /// One byte.
+    #[inline]
+    pub fn byte(&mut self) -> Result<u8, LoadError> {
+        Ok(self.array::<1>()?[0])
+    }
+
+    #[inline]
+    fn length_or_form(&mut self) -> Result<Length, LoadError> {
+        let first = self.byte()?;
+        Ok(match (first >> 6, first) {
+            (0, _) => Length::Plain(u64::from(first)),
+            (1, _) => Length::Plain(u64::from(u16::from_be_bytes([first & 0x3f, self.byte()?]))),
+            (3, _) => Length::Form(first & 0x3f),
+            (_, 0x80) => Length::Plain(u64::from(u32::from_be_bytes(self.array()?))),
+            (_, 0x81) => Length::Plain(u64::from_be_bytes(self.array()?)),
+            _ => return Err(LoadError::corrupt(format!("unknown form of a length: {first:#04x}"))),
+        })
+    }
+
+    /// A length or number.
+    #[inline]
+    pub fn length(&mut self) -> Result<u64, LoadError> {
+        match self.length_or_form()? {
+            Length::Plain(length) => Ok(length),
+            Length::Form(_) => Err(LoadError::corrupt("a string where a length was expected")),
+        }
+    }
+
+    /// A time.
+    pub fn millis(&mut self) -> Result<i64, LoadError> {
+        Ok(i64::from_le_bytes(self.array()?))
+    }
+
+    /// A double in eight bytes.
+    pub fn double(&mut self) -> Result<f64, LoadError> {
+        Ok(f64::from_bits(u64::from_le_bytes(self.array()?)))
+    }
+
+    /// A double as text, the form of long ago.
+    pub fn double_text(&mut self) -> Result<f64, LoadError> {
+        match self.byte()? {
+            253 => Ok(f64::NAN),
+            254 => Ok(f64::INFINITY),
+            255 => Ok(f64::NEG_INFINITY),
+            length => {
+                let text = self.bytes(usize::from(length))?;
+                number::parse_f64_or_nan(text).ok_or(LoadError::Corrupt("a score that is no number".into()))
+            }
+        }
+    }
+
+    /// A string, in place of what `out` held.
+    pub fn string(&mut self, out: &mut Vec<u8>) -> Result<(), LoadError> {
+        out.clear();
+        match self.length_or_form()? {
+            Length::Plain(length) => {
+                let length = string_length(length)?;
+                out.extend_from_slice(self.bytes(length)?);
+            }
+            Length::Form(0) => number::write_i64(out, i64::from(i8::from_le_bytes(self.array()?))),
+            Length::Form(1) => number::write_i64(out, i64::from(i16::from_le_bytes(self.array()?))),
+            Length::Form(2) => number::write_i64(out, i64::from(i32::from_le_bytes(self.array()?))),
+            Length::Form(3) => {
+                let (packed, length) = (self.length()?, self.length()?);
+                let (packed, length) = (string_length(packed)?, string_length(length)?);
+                let packed = self.bytes(packed)?;
+                if !lzf::decompress(packed, length, out) {
+                    return Err(LoadError::corrupt("invalid LZF compressed string"));
+                }
+            }
+            Length::Form(form) => return Err(LoadError::corrupt(format!("unknown form of a string: {form}"))),
+        }
+        Ok(())
+    }
+
+    /// A string of its own.
+    pub fn owned_string(&mut self) -> Result<Vec<u8>, LoadError> {
+        let mut out = Vec::new();
+        self.string(&mut out)?;
+        Ok(out)
+    }
+}
+
+fn string_length(length: u64) -> Result<usize, LoadError> {
+    let length = usize::try_from(length).ok().filter(|&length| length <= limits::RDB_STRING_MAX);
+    length.ok_or(LoadError::Corrupt("a string longer than any value may be".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::output::Output;
+    use super::*;
+
+    #[test]
+    fn primitives_come_back() {
+        let lengths = [0, 63, 64, 16_383, 16_384, u64::from(u32::MAX), u64::from(u32::MAX) + 1, u64::MAX];
+        let texts: [&[u8]; 12] = [
+            b"",
+            b"a",
+            b"0",
+            b"-128",
+            b"32767",
+            b"2147483647",
+            b"2147483648",
+            b"-0",
+            b"007",
+            &[b'x'; 21],
+            &[b'y'; 9000],
+            b"no run in here 1234",
+        ];
+        let mut output = Output::to_memory(true);
+        lengths.iter().for_each(|&length| output.length(length));
+        texts.iter().for_each(|text| output.string(text));
+        output.integer(i64::MIN);
+        output.double(-1.5);
+        output.millis(-3);
+        let mut input = Input::of_bytes(output.into_bytes());
+        for length in lengths {
+            assert_eq!(input.length(), Ok(length));
+        }
+        for text in texts {
+            assert_eq!(input.owned_string().as_deref(), Ok(text));
+        }
+        assert_eq!(input.owned_string(), Ok(i64::MIN.to_string().into_bytes()));
+        assert_eq!(input.double(), Ok(-1.5));
+        assert_eq!(input.millis(), Ok(-3));
+        assert_eq!(input.is_at_end(), Ok(true));
+        assert_eq!(input.byte(), Err(LoadError::Truncated));
+    }
+
+    #[test]
+    fn promises_are_not_believed() {
+        let refuse = |bytes: &[u8]| Input::of_bytes(bytes.to_vec()).owned_string().expect_err("refused");
+        assert_eq!(refuse(&[0x80, 0x7f, 0xff, 0xff, 0xff, b'a']), LoadError::Truncated);
+        assert!(matches!(refuse(&[0x81, 0xff, 0, 0, 0, 0, 0, 0, 0]), LoadError::Corrupt(_)));
+        assert!(matches!(refuse(&[0x82]), LoadError::Corrupt(_)));
+        assert!(matches!(refuse(&[0xC4]), LoadError::Corrupt(_)));
+        assert!(matches!(refuse(&[0xC3, 1, 60, 0, b'a']), LoadError::Corrupt(_) | LoadError::Truncated));
+    }
+}

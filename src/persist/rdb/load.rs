@@ -1,0 +1,245 @@
+//! A whole file, as it is read.
+//!
+//! Keys go into the databases as they come; an error leaves what was read so far, and the caller decides
+//! whether that is the end (at the start) or the data is thrown away (a full resync).
+
+use super::input::Input;
+use super::read_value::{self, Shapes, module_name};
+use super::{LoadError, VALKEY_VERSION, can_read, opcodes, save, types};
+use crate::base::clock::Millis;
+use crate::keyspace::{DbIndex, Keyspace};
+use crate::limits;
+
+/// What becomes of keys whose deadline has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overdue {
+    /// They are left out: this server decides about its keys.
+    Drop,
+    /// They are loaded: a primary decides.
+    Keep,
+}
+
+/// How to load.
+pub struct Plan<'p> {
+    /// Shapes of values.
+    pub shapes: Shapes,
+    /// Keys whose deadline has passed.
+    pub overdue: Overdue,
+    /// Whether a newer version than known is tried.
+    pub relaxed: bool,
+    /// As for saving, for tests.
+    pub key_delay: i32,
+    /// Told now and then how many bytes were read and how many keys were loaded.
+    pub pulse: &'p mut dyn FnMut(u64, u64),
+}
+
+/// What a file held beside its keys.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// The version of the format.
+    pub version: u32,
+    /// Keys that were loaded.
+    pub keys: u64,
+    /// Keys left out because their deadline had passed.
+    pub expired: u64,
+    /// Keys left out because their collection had no elements.
+    pub empty: u64,
+    /// Aux fields, in order.
+    pub aux: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The code of function libraries.
+    pub functions: Vec<Vec<u8>>,
+    /// What was passed over, for the log.
+    pub skipped: Vec<String>,
+}
+
+impl Loaded {
+    /// The text of an aux field.
+    pub fn aux(&self, name: &str) -> Option<&[u8]> {
+        self.aux.iter().find(|(other, _)| other == name.as_bytes()).map(|(_, value)| value.as_slice())
+    }
+
+    /// An aux field that is a number.
+    pub fn aux_number(&self, name: &str) -> Option<i64> {
+        crate::base::number::parse_i64(self.aux(name)?)
+    }
+
+    fn skip(&mut self, what: String) {
+        // a file may hold any number of such
+        if self.skipped.len() < limits::KEYS_NAMED {
+            self.skipped.push(what);
+        }
+    }
+}
+
+/// What is known of the next key before its type.
+#[derive(Default)]
+struct Ahead {
+    deadline: Option<Millis>,
+    idle: Option<u64>,
+    frequency: Option<u8>,
+}
+
+/// Reads a file up to the end of its checksum.
+pub fn load(input: &mut Input<'_>, space: &mut Keyspace, plan: &mut Plan<'_>) -> Result<Loaded, LoadError> {
+    let mut loaded = Loaded { version: read_version(input, plan.relaxed)?, ..Loaded::default() };
+    let mut db = DbIndex(0);
+    let mut ahead = Ahead::default();
+    let (mut key, mut text) = (Vec::new(), Vec::new());
+    loop {
+        match input.byte()? {
+            opcodes::END => break,
+            opcodes::SELECT => db = select(input, space)?,
+            opcodes::RESIZE => {
+                input.length()?;
+                input.length()?;
+            }
+            opcodes::EXPIRE_MILLIS => ahead.deadline = Some(Millis(input.millis()?)),
+            opcodes::EXPIRE_SECONDS => {
+                ahead.deadline = Some(Millis(i64::from(i32::from_le_bytes(input.array()?)) * 1000));
+            }
+            opcodes::IDLE => ahead.idle = Some(input.length()?),
+            opcodes::FREQUENCY => ahead.frequency = Some(input.byte()?),
+            opcodes::AUX => {
+                let field = (input.owned_string()?, input.owned_string()?);
+                loaded.aux.push(field);
+            }
+            opcodes::FUNCTION => loaded.functions.push(input.owned_string()?),
+            opcodes::FUNCTION_EARLY => return Err(LoadError::Unsupported("a function of a release candidate of Redis 7.0".into())),
+            opcodes::MODULE_AUX => skip_module_aux(input, &mut loaded)?,
+            opcodes::SLOT_INFO => skip_lengths(input, 3)?,
+            opcodes::SLOT_IMPORT => {
+                input.owned_string()?;
+                let ranges = input.length()?;
+                skip_lengths(input, ranges.saturating_mul(2))?;
+                loaded.skip("the state of a slot's import".into());
+            }
+            type_byte => {
+                input.string(&mut key)?;
+                let ahead = std::mem::take(&mut ahead);
+                load_key(input, space, plan, &mut loaded, db, (type_byte, &key, ahead), &mut text)?;
+            }
+        }
+    }
+    check_sum(input, loaded.version)?;
+    (plan.pulse)(input.consumed(), loaded.keys);
+    Ok(loaded)
+}
+
+fn read_version(input: &mut Input<'_>, relaxed: bool) -> Result<u32, LoadError> {
+    let head: [u8; 9] = input.array()?;
+    let (digits, valkey) = match (head.strip_prefix(b"REDIS"), head.strip_prefix(b"VALKEY")) {
+        (Some(digits), _) => (digits, false),
+        (_, Some(digits)) => (digits, true),
+        _ => return Err(LoadError::corrupt("Wrong signature trying to load DB from file")),
+    };
+    let number = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<u32>().ok()).unwrap_or(0);
+    let known = can_read(number) && valkey == (number == VALKEY_VERSION);
+    if known || relaxed && number > 0 {
+        Ok(number)
+    } else {
+        Err(LoadError::Unsupported(format!("Can't handle RDB format version {number}")))
+    }
+}
+
+fn select(input: &mut Input<'_>, space: &Keyspace) -> Result<DbIndex, LoadError> {
+    let count = space.databases().len();
+    let index = u32::try_from(input.length()?).ok().map(DbIndex).filter(|index| index.at() < count);
+    index.ok_or_else(|| {
+        LoadError::Unsupported(format!(
+            "Data file was created with a server configured to handle more than {count} databases: raise 'databases'"
+        ))
+    })
+}
+
+fn skip_lengths(input: &mut Input<'_>, count: u64) -> Result<(), LoadError> {
+    (0..count).try_for_each(|_| input.length().map(|_| ()))
+}
+
+/// Passes over what a module has written beside its keys: numbers, each with its kind before it.
+fn skip_module_aux(input: &mut Input<'_>, loaded: &mut Loaded) -> Result<(), LoadError> {
+    let name = module_name(input.length()?);
+    skip_lengths(input, 2)?;
+    loop {
+        match input.length()? {
+            0 => break,
+            1 | 2 => skip_lengths(input, 1)?,
+            3 => input.array::<4>().map(|_| ())?,
+            4 => input.array::<8>().map(|_| ())?,
+            5 => input.owned_string().map(|_| ())?,
+            _ => return Err(LoadError::corrupt("damaged data of a module")),
+        }
+    }
+    loaded.skip(format!("data of the module '{name}', and this server has no modules"));
+    Ok(())
+}
+
+fn load_key(
+    input: &mut Input<'_>,
+    space: &mut Keyspace,
+    plan: &mut Plan<'_>,
+    loaded: &mut Loaded,
+    db: DbIndex,
+    (type_byte, key, ahead): (u8, &[u8], Ahead),
+    text: &mut Vec<u8>,
+) -> Result<(), LoadError> {
+    if type_byte > types::HASH_LISTPACK_DEADLINES {
+        return Err(LoadError::corrupt(format!("unknown opcode or type: {type_byte}")));
+    }
+    let value = match read_value::read(input, type_byte, loaded.version, &plan.shapes, text) {
+        Ok(value) => value,
+        Err(LoadError::Empty) => {
+            loaded.empty += 1;
+            loaded.skip(format!("the key '{}', a collection without elements", String::from_utf8_lossy(key)));
+            return Ok(());
+        }
+        Err(error) => return Err(in_key(error, key)),
+    };
+    if plan.overdue == Overdue::Drop && ahead.deadline.is_some_and(|deadline| deadline < space.now) {
+        loaded.expired += 1;
+        if let Some(value) = value {
+            space.dispose_value(value);
+        }
+        return Ok(());
+    }
+    let heat = match (ahead.frequency, ahead.idle) {
+        (Some(frequency), _) if space.heat.counts => space.heat.from_frequency(u32::from(frequency)),
+        (_, Some(idle)) if !space.heat.counts => space.heat.from_idle(u32::try_from(idle).unwrap_or(u32::MAX)),
+        _ => space.heat.fresh(),
+    };
+    if !space.load(db, read_value::entry(key, ahead.deadline, heat, value, text)) {
+        return Err(in_key(LoadError::corrupt("the key is there twice"), key));
+    }
+    loaded.keys += 1;
+    if loaded.keys.is_multiple_of(limits::SNAPSHOT_PULSE) {
+        (plan.pulse)(input.consumed(), loaded.keys);
+    }
+    if plan.key_delay != 0 {
+        save::delay(plan.key_delay, loaded.keys);
+    }
+    Ok(())
+}
+
+/// The error, with the key it came up in.
+fn in_key(error: LoadError, key: &[u8]) -> LoadError {
+    let key = String::from_utf8_lossy(&key[..key.len().min(128)]).into_owned();
+    match error {
+        LoadError::Corrupt(why) => LoadError::corrupt(format!("{why} (key '{key}')")),
+        LoadError::Unsupported(what) => LoadError::Unsupported(format!("the key '{key}' holds {what}")),
+        other => other,
+    }
+}
+
+/// Versions below 5 have no checksum; one of zeros says that none was made.
+fn check_sum(input: &mut Input<'_>, version: u32) -> Result<(), LoadError> {
+    if version < 5 {
+        return Ok(());
+    }
+    let sum = input.checksum();
+    let stored = u64::from_le_bytes(input.array()?);
+    match sum {
+        Some(sum) if stored != 0 && stored != sum => {
+            Err(LoadError::corrupt(format!("Wrong RDB checksum expected: ({stored:x}) but got ({sum:x})")))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,49 @@
+//! Stopping: what has to be done before the process may end.
+//!
+//! A stop is asked for by SHUTDOWN or a signal. It saves the data if there are rules for snapshots or it is
+//! told to, unless it is told not to; if that fails the server stays, unless it is forced. Only then the
+//! reactor hears of it.
+
+use super::{Server, State, Stop};
+use crate::config::ShutdownActions as Actions;
+use crate::keyspace::Keyspace;
+
+/// The data could not be saved, so the server stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stays;
+
+impl State {
+    /// Makes ready to stop, and stops.
+    pub fn shut_down(&mut self, space: &mut Keyspace, actions: Actions) -> Result<(), Stays> {
+        log::warn!("User requested shutdown...");
+        if self.snapshots.is_running() {
+            log::warn!("There is a child saving an .rdb. Killing it!");
+            self.snapshots.kill();
+        }
+        let wanted = actions.contains(Actions::SAVE) || !self.config.save.is_empty() && !actions.contains(Actions::NOSAVE);
+        if wanted {
+            log::info!("Saving the final RDB snapshot before exiting.");
+            let saved = self.snapshots.save(space, &self.config, super::REDIS_VERSION, self.now);
+            if saved.is_err() && !actions.contains(Actions::FORCE) {
+                log::warn!("Error trying to save the DB, can't exit.");
+                return Err(Stays);
+            }
+            if saved.is_err() {
+                log::warn!("Error trying to save the DB, but will exit anyway.");
+            }
+        }
+        self.stop = Some(Stop::Orderly(actions));
+        Ok(())
+    }
+}
+
+impl Server {
+    /// SIGTERM or SIGINT arrived.
+    pub fn signalled(&mut self, interrupt: bool) {
+        let config = &self.state.config;
+        let actions = if interrupt { config.shutdown_on_sigint } else { config.shutdown_on_sigterm };
+        if self.state.shut_down(&mut self.keyspace, actions).is_err() {
+            log::warn!("Received a signal to shut down but errors trying to save the data, check the logs for more information");
+        }
+    }
+}
