@@ -94,7 +94,7 @@ fn save(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
     }
     match state.snapshots.save(space, &state.config, REDIS_VERSION, state.now) {
         Ok(()) => ctx.reply.ok(),
-        Err(()) => return Err(Error::fixed("ERR")),
+        Err(Refusal::Busy | Refusal::Failed) => return Err(Error::fixed("ERR")),
     }
     DONE
 }

@@ -132,7 +132,7 @@ impl Snapshots {
     }
 
     /// Makes a snapshot at once. The error was logged.
-    pub fn save(&mut self, space: &mut Keyspace, config: &Config, product: &str, now: Now) -> Result<(), ()> {
+    pub fn save(&mut self, space: &mut Keyspace, config: &Config, product: &str, now: Now) -> Result<(), Refusal> {
         self.saves += 1;
         let draft = draft(std::process::id());
         let result = self
@@ -149,7 +149,7 @@ impl Snapshots {
             }
             Err(error) => {
                 log::warn!("{error}");
-                Err(())
+                Err(Refusal::Failed)
             }
         }
     }

@@ -284,7 +284,7 @@ mod tests {
             storage.sync_directory(".").expect("no faults");
             storage.crash(&mut random);
             assert_eq!(storage.contents("new"), Some(old));
-            assert_eq!(storage.list(".").expect("no faults").contains(&"old".to_string()), false);
+            assert!(!storage.list(".").expect("no faults").contains(&"old".to_string()));
         }
     }
 
