@@ -9,17 +9,16 @@
 //! A crash takes for each name either of its states, and for each file its durable bytes and a random
 //! stretch of what was written behind them.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::{ReadFile, Storage, WriteFile, directory_of};
 use crate::base::random::Random;
 
 /// The storage; see the module's essay.
 #[derive(Clone, Default)]
-pub struct Faulty(Rc<RefCell<State>>);
+pub struct Faulty(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
@@ -47,9 +46,13 @@ impl Faulty {
         Faulty::default()
     }
 
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().expect("nobody panics while holding it")
+    }
+
     /// Lets the operation fail that comes after `operations` others, and all behind it if `for_good`.
     pub fn fail_after(&self, operations: u64, for_good: bool) {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.state();
         state.fuse = Some(operations);
         state.dead = false;
         if for_good {
@@ -59,23 +62,23 @@ impl Faulty {
 
     /// Ends all faults.
     pub fn repair(&self) {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.state();
         (state.fuse, state.dead, state.capacity) = (None, false, None);
     }
 
     /// Lets the disk be full when all files together have so many bytes.
     pub fn limit(&self, bytes: usize) {
-        self.0.borrow_mut().capacity = Some(bytes);
+        self.state().capacity = Some(bytes);
     }
 
     /// Operations so far that change something.
     pub fn operations(&self) -> u64 {
-        self.0.borrow().operations
+        self.state().operations
     }
 
     /// The machine loses power and starts anew; `random` decides what of the unsynced survives.
     pub fn crash(&self, random: &mut Random) {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.state();
         let names: Vec<String> = state.names.keys().chain(state.durable_names.keys()).cloned().collect();
         for name in names {
             let file = if random.index(2) == 0 { state.durable_names.get(&name) } else { state.names.get(&name) }.copied();
@@ -98,13 +101,13 @@ impl Faulty {
 
     /// The bytes of a file as they are now.
     pub fn contents(&self, path: &str) -> Option<Vec<u8>> {
-        let state = self.0.borrow();
+        let state = self.state();
         Some(state.files[*state.names.get(path)?].bytes.clone())
     }
 
     /// Puts a file there, durable.
     pub fn put(&self, path: &str, bytes: &[u8]) {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.state();
         let file = state.files.len();
         state.files.push(Contents { bytes: bytes.to_vec(), durable: bytes.to_vec() });
         state.names.insert(path.to_string(), file);
@@ -157,14 +160,14 @@ impl State {
 
 impl Storage for Faulty {
     fn create(&self, path: &str) -> io::Result<Box<dyn WriteFile>> {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.state();
         state.operate()?;
         let file = state.new_file(path);
         Ok(Box::new(Open { storage: self.clone(), file, at: 0 }))
     }
 
     fn append(&self, path: &str) -> io::Result<Box<dyn WriteFile>> {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.state();
         state.operate()?;
         let file = match state.file(path) {
             Ok(file) => file,
@@ -174,12 +177,12 @@ impl Storage for Faulty {
     }
 
     fn open(&self, path: &str) -> io::Result<Box<dyn ReadFile>> {
-        let file = self.0.borrow().file(path)?;
+        let file = self.state().file(path)?;
         Ok(Box::new(Open { storage: self.clone(), file, at: 0 }))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.state();
         state.operate()?;
         let file = state.names.remove(from).ok_or_else(missing)?;
         state.names.insert(to.to_string(), file);
@@ -187,23 +190,23 @@ impl Storage for Faulty {
     }
 
     fn remove(&self, path: &str) -> io::Result<()> {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.state();
         state.operate()?;
         state.names.remove(path).map(|_| ()).ok_or_else(missing)
     }
 
     fn make_directory(&self, _: &str) -> io::Result<()> {
-        self.0.borrow_mut().operate()
+        self.state().operate()
     }
 
     fn list(&self, directory: &str) -> io::Result<Vec<String>> {
-        let state = self.0.borrow();
+        let state = self.state();
         let here = state.names.keys().filter(|name| directory_of(name) == directory);
         Ok(here.map(|name| name.rsplit('/').next().unwrap_or(name).to_string()).collect())
     }
 
     fn sync_directory(&self, directory: &str) -> io::Result<()> {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.state();
         state.operate()?;
         let State { names, durable_names, .. } = &mut *state;
         durable_names.retain(|name, _| directory_of(name) != directory);
@@ -221,7 +224,7 @@ struct Open {
 
 impl WriteFile for Open {
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let mut state = self.storage.0.borrow_mut();
+        let mut state = self.storage.state();
         let room = state.capacity.map_or(usize::MAX, |capacity| capacity.saturating_sub(state.used()));
         let result = state.operate();
         // a write that fails has written a part
@@ -232,7 +235,7 @@ impl WriteFile for Open {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        let mut state = self.storage.0.borrow_mut();
+        let mut state = self.storage.state();
         state.operate()?;
         let file = &mut state.files[self.file];
         file.durable = file.bytes.clone();
@@ -240,7 +243,7 @@ impl WriteFile for Open {
     }
 
     fn truncate(&mut self, length: u64) -> io::Result<()> {
-        let mut state = self.storage.0.borrow_mut();
+        let mut state = self.storage.state();
         state.operate()?;
         state.files[self.file].bytes.truncate(usize::try_from(length).unwrap_or(usize::MAX));
         Ok(())
@@ -249,7 +252,7 @@ impl WriteFile for Open {
 
 impl ReadFile for Open {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        let state = self.storage.0.borrow();
+        let state = self.storage.state();
         let rest = state.files[self.file].bytes.get(self.at..).unwrap_or_default();
         let count = rest.len().min(bytes.len());
         bytes[..count].copy_from_slice(&rest[..count]);
@@ -258,7 +261,7 @@ impl ReadFile for Open {
     }
 
     fn length(&self) -> io::Result<u64> {
-        Ok(self.storage.0.borrow().files[self.file].bytes.len() as u64)
+        Ok(self.storage.state().files[self.file].bytes.len() as u64)
     }
 }
 

@@ -33,7 +33,7 @@ pub trait ReadFile {
 }
 
 /// A place for files.
-pub trait Storage {
+pub trait Storage: Send {
     /// Makes a file, or empties the one that is there.
     fn create(&self, path: &str) -> io::Result<Box<dyn WriteFile>>;
     /// Opens a file to write behind what it holds; makes it if it is not there.
