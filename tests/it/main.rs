@@ -16,6 +16,7 @@ mod geo;
 #[allow(dead_code)]
 mod harness;
 mod hash;
+mod help;
 mod hyperloglog;
 mod info;
 mod keys;

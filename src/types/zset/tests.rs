@@ -1,3 +1,5 @@
+//! The value on its own: against a model, through both forms, and its files.
+
 use std::collections::BTreeMap;
 
 use super::*;
