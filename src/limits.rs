@@ -22,8 +22,6 @@ pub const BULK_MAX_UNAUTHENTICATED: i64 = 16 * 1024;
 pub const READ_CHUNK: usize = 16 * 1024;
 /// Bytes that all reads of a turn bring before they are executed.
 pub const TURN_INPUT: usize = 1024 * 1024;
-/// Requests that are prefetched ahead of the one that runs.
-pub const PREFETCH_AHEAD: usize = 8;
 /// Keys of one request whose cache lines are asked for before the first of them is used.
 pub const KEY_BATCH: usize = 16;
 /// The longest key or value, as in Redis.

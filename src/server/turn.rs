@@ -63,6 +63,12 @@ impl Server {
             if requests.len() < limits::BATCH && index + 1 < inbounds.len() {
                 continue;
             }
+            // by now the buckets are near, so their entries can be asked for without waiting
+            for request in &requests {
+                if let Some(hash) = request.hash {
+                    self.keyspace.prefetch_block(request.db, hash);
+                }
+            }
             self.state.command_started = self.state.stopwatch.now();
             let mut at = 0;
             while at < requests.len() {
@@ -174,9 +180,6 @@ impl Server {
         let key = inbound.client;
         let mut may_run = self.state.clients.get(key).is_some_and(|client| !client.flags.any(ClientFlags::CLOSE_NOW));
         while at < requests.len() && requests[at].inbound == index {
-            if let Some(Request { hash: Some(hash), db, .. }) = requests.get(at + limits::PREFETCH_AHEAD) {
-                self.keyspace.prefetch_block(*db, *hash);
-            }
             let request = &requests[at];
             at += 1;
             if may_run {
