@@ -119,6 +119,11 @@ impl World {
 
     /// What a client has received since it was last asked, one reply a string.
     pub fn received(&mut self, client: ClientKey) -> Vec<String> {
+        self.replies(client).iter().map(Reply::to_string).collect()
+    }
+
+    /// What a client has received since it was last asked.
+    pub fn replies(&mut self, client: ClientKey) -> Vec<Reply> {
         let Some(session) = self.server.state.clients.get_mut(client) else { return Vec::new() };
         let mut bytes = Vec::new();
         loop {
@@ -139,7 +144,7 @@ impl World {
         reader.feed(&bytes);
         let mut replies = Vec::new();
         while let Some(reply) = reader.next_reply().expect("well-formed replies") {
-            replies.push(reply.to_string());
+            replies.push(reply);
         }
         replies
     }

@@ -22,6 +22,7 @@ mod info;
 mod keys;
 mod list;
 mod pubsub;
+mod readme;
 mod server;
 mod set;
 mod sort;
