@@ -37,8 +37,6 @@ pub const CACHES_SLICE: usize = 100;
 pub const SPARE_STREAM: usize = 64 * 1024;
 /// Timers of clients that fire in one turn.
 pub const TIMER_SLICE: usize = 10_000;
-/// Connections that one turn accepts on one listener.
-pub const ACCEPT_BUDGET: usize = 256;
 /// Emptied output buffers that are kept for the next replies.
 pub const SPARE_BUFFERS: usize = 1_024;
 /// The largest such buffer, in bytes.

@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use ruddle::base::{clock, random};
-use ruddle::config::{self, Config, Startup};
+use ruddle::config::{self, Config, Startup, Supervised};
 use ruddle::net::reactor::Reactor;
-use ruddle::net::{listener, logging, process, stopwatch};
+use ruddle::net::{listener, logging, process, stopwatch, supervision};
 use ruddle::persist::child::Spawn;
 use ruddle::persist::rdb::load::Overdue;
 use ruddle::persist::storage::Disk;
@@ -39,7 +39,8 @@ fn serve(mut config: Config) -> Result<(), String> {
         return Err(error);
     }
     std::env::set_current_dir(&config.dir).map_err(|error| format!("Can't chdir to '{}': {error}", config.dir))?;
-    if config.daemonize {
+    let supervisor = supervision::find(config.supervised);
+    if config.daemonize && supervisor == Supervised::No {
         process::daemonize().map_err(|error| format!("Cannot go to the background: {error}"))?;
     }
     if config.disable_thp {
@@ -54,16 +55,20 @@ fn serve(mut config: Config) -> Result<(), String> {
     let mut server = Server::new(config, ruddle::command::registry(), seed, clock::now(), stopwatch::best());
     server.state.host = process::host();
     server.state.process.os = process::system_name();
+    server.state.process.supervisor = supervisor;
     server.state.process.pid = std::process::id();
-    server.state.process.port = server.state.config.port;
     server.state.process.executable = std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default();
     server.state.snapshots.storage = Box::new(Disk);
     server.state.snapshots.spawn = Spawn::Fork;
     load(&mut server)?;
     let mut reactor = Reactor::new(server, listeners).map_err(|error| format!("Cannot poll the sockets: {error}"))?;
     log::info!("PID: {} Server initialized", std::process::id());
-    log::info!("Ready to accept connections tcp");
+    for kind in reactor.kinds() {
+        log::info!("Ready to accept connections {kind}");
+    }
+    supervision::ready(supervisor);
     let stopped = reactor.run().map_err(|error| format!("The poll failed: {error}"));
+    supervision::stopping(supervisor);
     if let Some(path) = pid_file {
         log::info!("Removing the pid file.");
         // it may be gone already

@@ -10,7 +10,7 @@ use ruddle::base::clock;
 use ruddle::config::{self, Disk, Startup};
 use ruddle::net::listener::{self, Listener};
 use ruddle::net::reactor::Reactor;
-use ruddle::net::stopwatch;
+use ruddle::net::{process, stopwatch};
 use ruddle::server::Server;
 
 /// No test waits longer than this for anything.
@@ -40,7 +40,8 @@ impl Running {
         if !config.unixsocket.is_empty() {
             listeners.extend(listener::open(&config).expect("a Unix socket"));
         }
-        let server = Server::new(config, ruddle::command::registry(), 1, clock::now(), stopwatch::best());
+        let mut server = Server::new(config, ruddle::command::registry(), 1, clock::now(), stopwatch::best());
+        server.state.host = process::host();
         let mut reactor = Reactor::new(server, listeners).expect("a poll");
         let thread = std::thread::spawn(move || {
             reactor.run().expect("the loop");
@@ -72,6 +73,12 @@ impl Drop for Running {
 struct Client(TcpStream);
 
 impl Client {
+    fn byte(&mut self) -> u8 {
+        let mut byte = [0];
+        self.0.read_exact(&mut byte).expect("more to read");
+        byte[0]
+    }
+
     fn send(&mut self, bytes: &[u8]) {
         self.0.write_all(bytes).expect("the server reads");
     }
@@ -266,4 +273,95 @@ fn a_unix_socket_path_that_is_a_folder_is_an_error() {
     let Ok(Startup::Serve(config)) = config::start(&arguments, &Disk) else { panic!("directives only") };
     let error = listener::open(&config).err().expect("a folder is no socket");
     assert!(error.starts_with("Failed opening Unix socket: bind:"), "{error}");
+}
+
+/// A port that is free now.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("a bound socket").port()
+}
+
+fn config_set(words: &[&[u8]]) -> Vec<u8> {
+    let words: Vec<&[u8]> = [b"CONFIG".as_slice(), b"SET"].iter().chain(words).copied().collect();
+    bulk(&words)
+}
+
+#[test]
+fn the_port_changes_while_the_server_runs() {
+    let mut server = Running::with(&[("bind", "127.0.0.1")]);
+    let mut client = server.connect();
+    let port = free_port();
+    // a pipeline goes on behind the change, and the connection stays
+    client.send(&config_set(&[b"port", port.to_string().as_bytes()]));
+    client.send(b"CONFIG GET port\r\n");
+    client.expect(format!("+OK\r\n*2\r\n$4\r\nport\r\n${}\r\n{port}\r\n", port.to_string().len()).as_bytes());
+    assert!(TcpStream::connect(("127.0.0.1", server.port)).is_err(), "the old port is closed");
+    server.port = port;
+    let mut other = server.connect();
+    other.send(b"PING\r\n");
+    other.expect(b"+PONG\r\n");
+}
+
+#[test]
+fn sockets_that_cannot_be_had_leave_everything_as_it_was() {
+    let server = Running::with(&[("bind", "127.0.0.1")]);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let taken = taken.local_addr().map(|address| (address.port().to_string(), taken)).expect("a bound socket");
+    let mut client = server.connect();
+    let port_error =
+        b"-ERR CONFIG SET failed (possibly related to argument 'port') - Unable to listen on this port. Check server logs.\r\n";
+    client.send(&config_set(&[b"port", taken.0.as_bytes(), b"timeout", b"77"]));
+    client.expect(port_error);
+    let free = free_port().to_string();
+    client.send(&config_set(&[b"port", free.as_bytes(), b"bind", b"999.999.999.999"]));
+    client.expect(port_error);
+    client.send(&config_set(&[b"bind", b"999.999.999.999", b"port", free.as_bytes()]));
+    client.expect(b"-ERR CONFIG SET failed (possibly related to argument 'bind') - Failed to bind to specified addresses.\r\n");
+    client.send(b"CONFIG GET timeout bind port\r\n");
+    client.expect(b"*6\r\n$7\r\ntimeout\r\n$1\r\n0\r\n$4\r\nbind\r\n$9\r\n127.0.0.1\r\n$4\r\nport\r\n$1\r\n0\r\n");
+    let mut other = server.connect();
+    other.send(b"PING\r\n");
+    other.expect(b"+PONG\r\n");
+}
+
+#[test]
+fn sockets_are_not_changed_within_a_transaction() {
+    let server = Running::with(&[]);
+    let mut client = server.connect();
+    client.send(b"MULTI\r\n");
+    client.send(&config_set(&[b"port", b"7"]));
+    client.send(b"EXEC\r\n");
+    client.expect(
+        b"+OK\r\n+QUEUED\r\n*1\r\n-ERR CONFIG SET failed (possibly related to argument 'port') - sockets are not opened within a transaction\r\n",
+    );
+    server.connect().send(b"PING\r\n");
+}
+
+#[test]
+fn more_clients_than_descriptors_are_refused_with_the_number_that_fits() {
+    let server = Running::with(&[]);
+    let mut client = server.connect();
+    client.send(&config_set(&[b"maxclients", b"4000000000"]));
+    client.expect(
+        b"-ERR CONFIG SET failed (possibly related to argument 'maxclients') - The operating system is not able to handle the specified number of clients, try with ",
+    );
+    while client.byte() != b'\n' {}
+    client.send(b"CONFIG GET maxclients\r\n");
+    client.expect(b"*2\r\n$10\r\nmaxclients\r\n$5\r\n10000\r\n");
+}
+
+#[test]
+fn an_empty_bind_closes_the_port_and_another_one_opens_it() {
+    let mut server = Running::with(&[("bind", "127.0.0.1")]);
+    let mut client = server.connect();
+    let port = free_port();
+    client.send(&config_set(&[b"bind", b"", b"port", port.to_string().as_bytes()]));
+    client.expect(b"+OK\r\n");
+    assert!(TcpStream::connect(("127.0.0.1", server.port)).is_err());
+    assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
+    client.send(&config_set(&[b"bind", b"127.0.0.1 -192.0.2.1"]));
+    client.expect(b"+OK\r\n");
+    server.port = port;
+    let mut other = server.connect();
+    other.send(b"PING\r\n");
+    other.expect(b"+PONG\r\n");
 }

@@ -184,8 +184,9 @@ fn hello(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
 fn greet(ctx: &mut Ctx<'_>) {
     let id = i64::try_from(ctx.client().id).unwrap_or(i64::MAX);
     let role = if ctx.state.gates.read_only { "replica" } else { "master" };
+    let zone = &ctx.state.config.availability_zone;
     let reply = &mut ctx.reply;
-    reply.map(7);
+    reply.map(7 + usize::from(!zone.is_empty()));
     reply.text("server");
     reply.text("redis");
     reply.text("version");
@@ -200,6 +201,10 @@ fn greet(ctx: &mut Ctx<'_>) {
     reply.text(role);
     reply.text("modules");
     reply.array(0);
+    if !zone.is_empty() {
+        reply.text("availability_zone");
+        reply.text(zone);
+    }
 }
 
 fn ping(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {

@@ -92,6 +92,9 @@ pub(super) static ROWS: &[Row] = &[
     moot("sanitize-dump-payload", "no", "every payload is checked in full")
         .is(Shape::Word(&["no", "yes", "clients"]), Settable)
         .about("Whether RESTORE and snapshots are checked in full."),
+    moot("hide-user-data-from-log", "no", "no key or value is ever written to the log")
+        .is(BOOL, Settable)
+        .about("Keeps keys and values out of the log."),
     moot("ignore-warnings", "", "none of the named warnings is ever raised")
         .is(Shape::Text(any_text), Settable)
         .about("Names of start-up warnings to pass over."),
@@ -114,6 +117,7 @@ pub(super) static ROWS: &[Row] = &[
     absent("socket-mark-id", "0", "sockets carry no mark")
         .is(int(0, u32::MAX as i128), Fixed)
         .about("Mark that the kernel puts on packets of this server."),
+    absent("metrics-port", "0", "INFO is the only way to the counters").is(PORT, Fixed).about("Port that serves the counters over HTTP."),
     absent("mptcp", "no", MPTCP).is(BOOL, Hidden).about("Listens with multipath TCP."),
     absent("repl-mptcp", "no", MPTCP).is(BOOL, Hidden).about("Replicates over multipath TCP."),
     absent("rdma-port", "0", RDMA).is(PORT, Hidden).about("Port for RDMA."),

@@ -162,8 +162,6 @@ settings! {
         "Number of clients served at once; later ones are turned away with an error.";
     "max-new-connections-per-cycle", max_new_connections_per_cycle: u32 = "10", int(1, 1000), Settable,
         "Connections accepted in one turn of the event loop before clients are served again.";
-    "metrics-port", metrics_port: u16 = "0", int(0, 65535), Fixed,
-        "TCP port on which counters are served over HTTP in Prometheus text format; 0 opens none.";
     "availability-zone", availability_zone: String = "", Shape::OptionalText, Settable,
         "Name of the zone this server runs in, shown by INFO and HELLO for clients that prefer near ones.";
 
@@ -180,8 +178,6 @@ settings! {
         "File that the log is appended to; empty means standard output.";
     "loglevel", loglevel: LogLevel = "notice", Shape::Word(LogLevel::WORDS), Settable,
         "Least severe message that is logged.";
-    "hide-user-data-from-log", hide_user_data_from_log: bool = "no", Shape::Bool, Settable,
-        "Keeps keys and values out of crash reports and other log messages.";
     "databases", databases: u32 = "16", int(1, INT), Fixed,
         "Number of databases that SELECT can choose from.";
     "hz", hz: u32 = "10", HERTZ, Settable,

@@ -191,6 +191,18 @@ impl Keyspace {
         }
     }
 
+    /// Takes another key for the hash, while there is no data.
+    ///
+    /// # Panics
+    /// If there is data: it would not be found any more.
+    pub fn key_hash(&mut self, [first, second]: [u64; 2]) {
+        assert!(self.databases.iter().all(|database| database.table.is_empty()), "the hash is chosen before the first key");
+        self.hasher = KeyHasher::new(first, second);
+        for database in &mut self.databases {
+            *database = Database::new(self.hasher);
+        }
+    }
+
     /// The hash of keys, also for the tables of collections.
     pub fn hasher(&self) -> KeyHasher {
         self.hasher

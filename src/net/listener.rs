@@ -11,6 +11,7 @@ use mio::net::{TcpListener, UnixListener};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 
 use super::connection::Stream;
+use super::process;
 use crate::config::Config;
 use crate::server::client::Peer;
 
@@ -52,10 +53,19 @@ pub fn open_port(config: &Config, port: u16) -> Result<Vec<Listener>, String> {
             }
         }
     }
-    if listeners.is_empty() {
-        return Err(format!("Failed listening on port {port} (tcp), aborting."));
-    }
     Ok(listeners)
+}
+
+/// Opens sockets on addresses that were listened on a moment ago; what cannot be had again is logged.
+pub fn reopen(addresses: &[SocketAddr], backlog: u32) -> Vec<Listener> {
+    let open = |&address: &SocketAddr| match open_socket(address, backlog) {
+        Ok(listener) => Some(Listener::Tcp(listener)),
+        Err(error) => {
+            log::warn!("Could not listen on {address} again: {error}");
+            None
+        }
+    };
+    addresses.iter().filter_map(open).collect()
 }
 
 fn is_unavailable(error: &io::Error) -> bool {
@@ -68,6 +78,10 @@ fn open_address(name: &str, port: u16, backlog: u32) -> io::Result<TcpListener> 
         "::*" => SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port),
         name => (name, port).to_socket_addrs()?.next().ok_or(io::ErrorKind::AddrNotAvailable)?,
     };
+    open_socket(address, backlog)
+}
+
+fn open_socket(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
@@ -89,6 +103,10 @@ fn open_unix(config: &Config) -> Result<Listener, String> {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         socket.set_nonblocking(true)?;
         socket.bind(&SockAddr::unix(path)?)?;
+        if !config.unixsocketgroup.is_empty() {
+            let group = process::group_id(&config.unixsocketgroup)?;
+            std::os::unix::fs::chown(path, None, Some(group))?;
+        }
         if config.unixsocketperm != 0 {
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(config.unixsocketperm))?;
         }
@@ -110,10 +128,10 @@ impl Listener {
         }
     }
 
-    /// The TCP port that is bound.
-    pub fn port(&self) -> Option<u16> {
+    /// The TCP address that is bound.
+    pub fn address(&self) -> Option<SocketAddr> {
         match self {
-            Listener::Tcp(listener) => listener.local_addr().ok().map(|address| address.port()),
+            Listener::Tcp(listener) => listener.local_addr().ok(),
             Listener::Unix(..) => None,
         }
     }

@@ -11,3 +11,4 @@ pub mod process;
 pub mod reactor;
 pub mod signals;
 pub mod stopwatch;
+pub mod supervision;

@@ -41,6 +41,16 @@ pub fn daemonize() -> io::Result<()> {
     if unsafe { libc::daemon(1, 0) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// The number of a group.
+pub fn group_id(name: &str) -> io::Result<u32> {
+    let unknown = || io::Error::new(io::ErrorKind::NotFound, format!("no group '{name}'"));
+    let name = std::ffi::CString::new(name).map_err(|_| unknown())?;
+    // SAFETY: the pointer is to a live string; only the thread that starts the server calls this.
+    let group = unsafe { libc::getgrnam(name.as_ptr()) };
+    // SAFETY: not null, it points to a record that stays until the next call.
+    if group.is_null() { Err(unknown()) } else { Ok(unsafe { (*group).gr_gid }) }
+}
+
 /// Keeps the kernel from backing our memory with huge pages: they make forks and latency worse.
 pub fn disable_huge_pages() {
     #[cfg(target_os = "linux")]
@@ -77,6 +87,7 @@ pub fn host() -> Host {
             other => other.map_err(reason),
         },
         replace: |path, text| replace(path, text).map_err(reason),
+        raise_descriptor_limit,
         sleep: std::thread::sleep,
     }
 }

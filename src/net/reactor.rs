@@ -9,6 +9,7 @@
 //! request that has not ended, or requests of a client that must wait, are kept with the connection.
 
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -17,11 +18,14 @@ use slab::Slab;
 
 use super::connection::Connection;
 use super::disposal::Disposal;
-use super::listener::Listener;
+use super::listener::{self, Listener};
+use super::logging;
 use super::signals::{Signal, Signals};
 use crate::base::clock::{self, Millis, Now};
+use crate::config::Config;
 use crate::limits;
 use crate::server::client::{ClientFlags, ClientKey};
+use crate::server::sockets::{Listening, Wanted};
 use crate::server::turn::Inbound;
 use crate::server::{Server, Stop};
 
@@ -85,9 +89,15 @@ impl Reactor {
         })
     }
 
+    /// What it listens on: `tcp`, `unix`.
+    pub fn kinds(&self) -> Vec<&'static str> {
+        let has = |tcp: bool| self.listeners.iter().any(|listener| listener.address().is_some() == tcp);
+        [(true, "tcp"), (false, "unix")].into_iter().filter(|&(tcp, _)| has(tcp)).map(|(_, kind)| kind).collect()
+    }
+
     /// The TCP ports that are bound.
     pub fn ports(&self) -> Vec<u16> {
-        self.listeners.iter().filter_map(Listener::port).collect()
+        self.listeners.iter().filter_map(Listener::address).map(|address| address.port()).collect()
     }
 
     /// Serves until the server is told to stop.
@@ -169,7 +179,7 @@ impl Reactor {
             if !self.accepting[at] {
                 continue;
             }
-            for _ in 0..limits::ACCEPT_BUDGET {
+            for _ in 0..self.server.state.config.max_new_connections_per_cycle {
                 match self.listeners[at].accept(self.server.state.config.tcp_keepalive) {
                     Ok((stream, peer)) => self.add(now, stream, peer),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -324,6 +334,7 @@ impl Reactor {
 
     /// What a turn or a tick leaves to be done: output, closing, clients that may go on, garbage.
     fn after(&mut self) {
+        self.reconfigure();
         loop {
             self.flush();
             for client in self.server.take_closing() {
@@ -347,6 +358,46 @@ impl Reactor {
                 self.disposal.take(garbage);
             }
         }
+    }
+
+    /// Does what CONFIG SET asks of the log and of the sockets.
+    fn reconfigure(&mut self) {
+        while let Some(Wanted { client, config }) = self.server.take_sockets_wanted() {
+            let outcome = self.listen_anew(&config);
+            self.server.sockets_changed(client, outcome);
+        }
+        for name in self.server.state.reconfigured.drain(..) {
+            if name == "loglevel" {
+                log::set_max_level(logging::filter(self.server.state.config.loglevel));
+            }
+        }
+    }
+
+    /// Listens on the ports of another configuration, or on the same as before. The old sockets are closed
+    /// first: an address of theirs may be part of what the new ones take.
+    fn listen_anew(&mut self, config: &Config) -> Listening {
+        let (tcp, mut listeners): (Vec<Listener>, Vec<Listener>) =
+            std::mem::take(&mut self.listeners).into_iter().partition(|listener| listener.address().is_some());
+        let before: Vec<SocketAddr> = tcp.iter().filter_map(Listener::address).collect();
+        drop(tcp);
+        let opened = if config.port == 0 { Ok(Vec::new()) } else { listener::open_port(config, config.port) };
+        let outcome = if opened.is_ok() { Listening::Anew } else { Listening::AsBefore };
+        listeners.extend(opened.unwrap_or_else(|_| {
+            log::warn!("Restoring the previous sockets.");
+            listener::reopen(&before, self.server.state.config.tcp_backlog)
+        }));
+        for (index, listener) in listeners.iter_mut().enumerate() {
+            let registry = self.poll.registry();
+            // one that stayed is polled under its old number
+            let _ = registry.deregister(listener.source());
+            if let Err(error) = registry.register(listener.source(), Token(LISTENERS + index), Interest::READABLE) {
+                log::warn!("Cannot poll a listening socket: {error}");
+            }
+        }
+        // what arrived meanwhile gives no further event
+        self.accepting = vec![true; listeners.len()];
+        self.listeners = listeners;
+        outcome
     }
 
     fn connection_of(&self, client: ClientKey) -> Option<usize> {

@@ -39,6 +39,8 @@ pub struct Host {
     pub read: fn(&str) -> Result<Vec<u8>, String>,
     /// Replaces a file as a whole or not at all.
     pub replace: fn(&str, &[u8]) -> Result<(), String>,
+    /// Makes room for that many clients' descriptors; gives for how many there is room.
+    pub raise_descriptor_limit: fn(u32) -> u32,
     /// Holds the whole server: DEBUG SLEEP.
     pub sleep: fn(Duration),
 }
@@ -51,6 +53,7 @@ impl Default for Host {
             current_dir: || None,
             read: |_| Err("there is no file system here".to_string()),
             replace: |_, _| Err("there is no file system here".to_string()),
+            raise_descriptor_limit: |clients| clients,
             sleep: |_| {},
         }
     }

@@ -26,6 +26,7 @@ pub mod registry;
 pub mod row;
 pub mod shutdown;
 pub mod slowlog;
+pub mod sockets;
 pub mod stats;
 pub mod syntax;
 pub mod tracking;
@@ -33,10 +34,11 @@ pub mod transaction;
 pub mod turn;
 
 use bytes::Bytes;
+use sha1::{Digest as _, Sha1};
 
 use crate::base::clock::{Micros, Millis, Now};
 use crate::base::random::Random;
-use crate::config::{Config, ShutdownActions};
+use crate::config::{Config, ShutdownActions, Supervised};
 use crate::ds::wheel::Wheel;
 use crate::keyspace::effects::Garbage;
 use crate::keyspace::{DbIndex, Keyspace};
@@ -58,6 +60,7 @@ use output::Output;
 use pubsub::PubSub;
 use registry::{CommandId, Registry};
 use slowlog::SlowLog;
+use sockets::Sockets;
 use stats::Stats;
 use tracking::Caches;
 
@@ -127,6 +130,8 @@ pub struct State {
     pub host: Host,
     /// Names of directives that CONFIG SET has changed, for who owns sockets and files.
     pub reconfigured: Vec<&'static str>,
+    /// Clients that wait for other sockets.
+    pub sockets: Sockets,
     /// Bytes in use when the server was made: what is not data.
     pub startup_memory: usize,
     /// `DEBUG PAUSE-CRON`: housekeeping stands still.
@@ -194,8 +199,8 @@ pub struct Process {
     pub os: String,
     /// The program's path.
     pub executable: String,
-    /// The TCP port that is bound.
-    pub port: u16,
+    /// The init system that watches it, `no` if none does.
+    pub supervisor: Supervised,
 }
 
 /// The server. See the module's essay.
@@ -214,6 +219,9 @@ impl Server {
     pub fn new(config: Config, registry: Registry, seed: u64, now: Now, stopwatch: Stopwatch) -> Self {
         let mut random = Random::from_seed(seed);
         let mut keyspace = Keyspace::new(config.databases, Random::from_seed(random.next_u64()));
+        if !config.hash_seed.is_empty() {
+            keyspace.key_hash(digest_words(config.hash_seed.as_bytes()));
+        }
         keyspace.now = now.unix.to_millis();
         let (pubsub, caches) = (PubSub::new(&mut random), Caches::new(&mut random));
         let slowlog = SlowLog::new(config.slowlog_log_slower_than, config.slowlog_max_len);
@@ -232,6 +240,7 @@ impl Server {
             replication_id: [0; 40],
             host: Host::default(),
             reconfigured: Vec::new(),
+            sockets: Sockets::default(),
             startup_memory: 0,
             cron_paused: false,
             scripts_unrestricted: false,
@@ -400,6 +409,12 @@ impl Server {
     pub fn take_runnable(&mut self) -> Vec<ClientKey> {
         std::mem::take(&mut self.state.runnable)
     }
+}
+
+/// Two words that depend on all of a text.
+fn digest_words(text: &[u8]) -> [u64; 2] {
+    let digest = Sha1::digest(text);
+    [0, 8].map(|at| u64::from_le_bytes(digest[at..at + 8].try_into().expect("eight of twenty bytes")))
 }
 
 const PROTECTED: &str = "-DENIED Ruddle is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers, you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting from the same host the server is running, however MAKE SURE it is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Set a password with 'requirepass'. 3) Start the server with '--protected-mode no'.\r\n";

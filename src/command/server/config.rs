@@ -1,17 +1,19 @@
 //! CONFIG: reading and changing directives while the server runs.
 //!
 //! `config::access` checks and parses; what a new value sets off is done here: by `State::apply_config`
-//! where it concerns the server, by the host where it concerns the process. What the host cannot do is
-//! taken back, so CONFIG SET stays all or nothing.
+//! where it concerns the server, by the host where it concerns the process, and by the owner of the sockets
+//! (`server::sockets`) where it concerns them. What one of them cannot do is taken back, so CONFIG SET stays
+//! all or nothing.
 
 use crate::config::access::Applied;
-use crate::config::{Caller, rewrite as file};
+use crate::config::access::failed;
+use crate::config::rewrite as file;
 use crate::resp::request::Args;
-use crate::server::client::ClientFlags;
-use crate::server::context::{Ctx, DONE, Outcome};
-use crate::server::dispatch;
+use crate::server::context::{Block, Ctx, DONE, Flow, OnTimeout, Outcome};
 use crate::server::error::Error;
 use crate::server::row::{Command, Flags};
+use crate::server::sockets::{self, Listening};
+use crate::server::{State, dispatch};
 
 /// The rows.
 pub const COMMANDS: &[Command] = &[Command {
@@ -99,9 +101,7 @@ fn help(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
 }
 
 fn get(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
-    if let Some(dir) = (ctx.state.host.current_dir)() {
-        ctx.state.config.dir = dir;
-    }
+    know_dir(ctx.state);
     let patterns: Vec<&[u8]> = args.from(2).iter().collect();
     let found = ctx.state.config.get(&patterns);
     ctx.reply.map(found.len());
@@ -113,27 +113,87 @@ fn get(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
 }
 
 fn set(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
-    let local = ctx.client().flags.any(ClientFlags::LOOPBACK.or(ClientFlags::UNIX_SOCKET));
-    let caller = if local { Caller::Local } else { Caller::Remote };
+    let caller = ctx.state.caller(ctx.client);
     let pairs: Vec<&[u8]> = args.from(2).iter().collect();
+    know_dir(ctx.state);
     let applied = ctx.state.config.set(&pairs, caller).map_err(Error::new)?;
-    bring_about(ctx, applied)?;
+    let sockets = applied.changed.iter().copied().find(|name| sockets::DIRECTIVES.contains(name));
+    match (sockets, ctx.state.sockets.outcome) {
+        (None, _) | (_, Some(Listening::Anew)) => bring_about(ctx, applied)?,
+        (Some(name), Some(Listening::AsBefore)) => return refuse(ctx, applied, name, sockets_refused(name)),
+        (Some(name), None) if ctx.must_not_block => {
+            return refuse(ctx, applied, name, "sockets are not opened within a transaction");
+        }
+        (Some(_), None) => return wait_for_sockets(ctx, applied),
+    }
     ctx.reply.ok();
     DONE
+}
+
+fn refuse(ctx: &mut Ctx<'_>, applied: Applied, name: &str, reason: &str) -> Outcome {
+    Err(Error::new(applied.refuse(&mut ctx.state.config, name, reason)))
+}
+
+fn sockets_refused(name: &str) -> &'static str {
+    match name {
+        "port" => "Unable to listen on this port. Check server logs.",
+        _ => "Failed to bind to specified addresses.",
+    }
+}
+
+/// Leaves everything as it was until the sockets are there, but finds out whether the rest can be done.
+fn wait_for_sockets(ctx: &mut Ctx<'_>, applied: Applied) -> Outcome {
+    check_process(ctx.state, &applied).map_err(|(name, reason)| Error::new(failed(name, &reason)))?;
+    ctx.state.config = *applied.before;
+    if let Some(dir) = applied.changed.contains(&"dir").then(|| ctx.state.config.dir.clone()) {
+        // the folder was there a moment ago, when it was the working directory
+        let _ = (ctx.state.host.change_dir)(&dir);
+    }
+    ctx.state.await_sockets(ctx.client);
+    Ok(Flow::Block(Box::new(Block {
+        keys: Vec::new(),
+        wants: None,
+        wants_loss: false,
+        deadline: None,
+        on_timeout: OnTimeout::RunAgain,
+        request: None,
+    })))
 }
 
 /// Does what the changed directives ask for, or takes them all back.
 fn bring_about(ctx: &mut Ctx<'_>, applied: Applied) -> Result<(), Error> {
     let state = &mut *ctx.state;
-    if applied.changed.contains(&"dir")
-        && let Err(reason) = (state.host.change_dir)(&state.config.dir)
-    {
-        return Err(Error::new(applied.refuse(&mut state.config, "dir", &reason)));
+    if let Err((name, reason)) = check_process(state, &applied) {
+        return Err(Error::new(applied.refuse(&mut state.config, name, &reason)));
     }
     state.config.resolve_auto_maxmemory((state.host.usage)().machine_memory);
     state.reconfigured.extend(applied.changed);
     state.apply_config(ctx.db.space());
     Ok(())
+}
+
+/// What the process has to do: its working directory and its limit of open files. The error is the directive
+/// and the reason.
+fn check_process(state: &State, applied: &Applied) -> Result<(), (&'static str, String)> {
+    if applied.changed.contains(&"maxclients") {
+        let wanted = state.config.maxclients;
+        let fit = (state.host.raise_descriptor_limit)(wanted);
+        if fit < wanted {
+            let reason = "The operating system is not able to handle the specified number of clients, try with";
+            return Err(("maxclients", format!("{reason} {fit}")));
+        }
+    }
+    if applied.changed.contains(&"dir") {
+        (state.host.change_dir)(&state.config.dir).map_err(|reason| ("dir", reason))?;
+    }
+    Ok(())
+}
+
+/// Replaces what the file said of the working directory by its full path.
+fn know_dir(state: &mut State) {
+    if let Some(dir) = (state.host.current_dir)() {
+        state.config.dir = dir;
+    }
 }
 
 fn resetstat(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {

@@ -158,7 +158,7 @@ fn server(report: &mut Report<'_>) {
     report.line("atomicvar_api", "c11-builtin");
     report.line("gcc_version", "0.0.0");
     report.line("process_id", state.process.pid);
-    report.line("process_supervised", state.config.supervised.word());
+    report.line("process_supervised", state.process.supervisor.word());
     report.line("run_id", ascii(&state.run_id));
     report.line("tcp_port", state.config.port);
     report.line("server_time_usec", state.now.unix.0);
