@@ -1,12 +1,12 @@
-//! SIGTERM and SIGINT: a byte in a pipe that the reactor polls.
+//! SIGTERM and SIGINT, and SIGHUP that is ignored: a byte in a pipe that the reactor polls.
 
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use mio::net::UnixStream;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 /// The signals that stop the server.
 pub struct Signals {
@@ -33,6 +33,8 @@ impl Signals {
             signal_hook::flag::register_usize(signal, Arc::clone(&last), usize::try_from(signal).expect("positive"))?;
             signal_hook::low_level::pipe::register(signal, other.try_clone()?)?;
         }
+        // the end of a terminal session is no reason to stop
+        signal_hook::flag::register(SIGHUP, Arc::new(AtomicBool::new(false)))?;
         Ok(Signals { pipe, last })
     }
 

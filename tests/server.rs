@@ -1,0 +1,352 @@
+//! The program itself: started as an operator starts it, spoken to over the loopback, stopped by signals.
+//!
+//! Every test has a folder of its own and finds a port by binding port 0 first. No test waits for time to
+//! pass: what is awaited is a line of the log, the end of the process, or a reply.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_ruddle");
+/// No test waits longer than this for anything.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A folder of a test's own, removed at its end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Folder {
+        static LAST: AtomicU32 = AtomicU32::new(0);
+        let name = format!("ruddle-program-{}-{}", std::process::id(), LAST.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir(&path).expect("a new folder");
+        Folder(path)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().expect("a path of ASCII").to_string()
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        fs::write(self.0.join(name), text).expect("a writable folder");
+        self.path(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("a bound socket").port()
+}
+
+/// A running program. It is killed when the test drops it.
+struct Program {
+    child: Child,
+    port: u16,
+    log: BufReader<ChildStdout>,
+    /// The lines up to `Ready to accept connections`.
+    started: String,
+    /// Stays as long as the program.
+    _folder: Folder,
+}
+
+impl Program {
+    /// Starts with these words after `--port N --bind 127.0.0.1 --dir FOLDER`.
+    fn start(words: &[&str]) -> Program {
+        Program::start_in(Folder::new(), words, "")
+    }
+
+    fn start_in(folder: Folder, words: &[&str], input: &str) -> Program {
+        let port = free_port();
+        let dir = folder.path("");
+        let mut all: Vec<String> = words.iter().take_while(|word| !word.starts_with("--")).map(ToString::to_string).collect();
+        all.extend(["--port", &port.to_string(), "--bind", "127.0.0.1", "--dir", &dir].map(str::to_string));
+        all.extend(words.iter().skip_while(|word| !word.starts_with("--")).map(ToString::to_string));
+        let mut child = Command::new(PROGRAM)
+            .args(&all)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program");
+        child.stdin.take().expect("piped").write_all(input.as_bytes()).expect("the program reads");
+        let mut log = BufReader::new(child.stdout.take().expect("piped"));
+        let mut started = String::new();
+        while !started.contains("Ready to accept connections") {
+            assert!(log.read_line(&mut started).expect("text") > 0, "the program ended:\n{started}");
+        }
+        Program { child, port, log, started, _folder: folder }
+    }
+
+    /// Sends inline requests and gives what comes back until the last one's reply, which is QUIT's.
+    fn ask(&self, requests: &str) -> String {
+        ask(self.port, requests)
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().expect("kill");
+        assert!(sent.success());
+    }
+
+    /// Waits for the end; gives the exit status and the rest of the log.
+    fn end(mut self) -> (ExitStatus, String) {
+        let mut rest = String::new();
+        self.log.read_to_string(&mut rest).expect("text");
+        (self.child.wait().expect("a child"), rest)
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn ask(port: u16, requests: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("a listening server");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a socket's option");
+    stream.write_all(format!("{requests}\r\nQUIT\r\n").as_bytes()).expect("the server reads");
+    let mut replies = String::new();
+    stream.read_to_string(&mut replies).expect("replies, then the end");
+    replies
+}
+
+/// Runs the program to its end; gives the exit code and both outputs.
+fn run(words: &[&str], input: &str) -> (Option<i32>, String) {
+    let mut child =
+        Command::new(PROGRAM).args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program");
+    // a program that does not read its input may be gone already
+    let _ = child.stdin.take().expect("piped").write_all(input.as_bytes());
+    let output = child.wait_with_output().expect("its end");
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(text).expect("text"))
+}
+
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < PATIENCE, "{what}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn the_log_tells_what_tools_wait_for() {
+    let program = Program::start(&[]);
+    let pid = program.child.id();
+    let ready = format!("{pid}:M ");
+    assert!(program.started.lines().all(|line| line.starts_with(&ready)), "{}", program.started);
+    assert!(program.started.lines().any(|line| line.ends_with(&format!("* PID: {pid} Server initialized"))), "{}", program.started);
+    assert!(program.started.ends_with("* Ready to accept connections tcp\n"), "{}", program.started);
+    assert!(program.ask("INFO server").contains(&format!("tcp_port:{}\r\n", program.port)));
+}
+
+#[test]
+fn version_and_help_are_printed() {
+    for word in ["--version", "-v"] {
+        let (code, text) = run(&[word], "");
+        assert_eq!(code, Some(0));
+        assert_eq!(text, format!("Ruddle server v={} (redis_version 8.0.6)\n", env!("CARGO_PKG_VERSION")));
+    }
+    for word in ["--help", "-h"] {
+        let (code, text) = run(&[word], "");
+        assert_eq!(code, Some(0));
+        assert!(text.starts_with("Usage: ruddle [FILE | -]") && text.contains("\n  maxmemory-policy "), "{text}");
+    }
+}
+
+#[test]
+fn a_bad_directive_is_named_with_its_file_and_line() {
+    let folder = Folder::new();
+    let file = folder.write("bad.conf", "port 0\n\nmaxmemory-policy sometimes\n");
+    let (code, text) = run(&[&file], "");
+    assert_eq!(code, Some(1));
+    assert!(text.contains("at line 3 of ") && text.contains("bad.conf\n>>> 'maxmemory-policy sometimes'\n"), "{text}");
+    assert!(text.contains("argument(s) must be one of the following: volatile-lru"), "{text}");
+    let (code, text) = run(&["-"], "port 0\nbogus yes\n");
+    assert_eq!(code, Some(1));
+    assert!(text.contains("at line 2 of standard input\n>>> 'bogus yes'\nBad directive"), "{text}");
+    let (code, text) = run(&["--tls-port", "7"], "");
+    assert_eq!(code, Some(1));
+    assert!(text.contains("this server does not speak TLS"), "{text}");
+    let (code, text) = run(&[&folder.path("none.conf")], "");
+    assert_eq!(code, Some(1));
+    assert!(text.contains("none.conf"), "{text}");
+}
+
+#[test]
+fn a_port_in_use_ends_the_program() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = taken.local_addr().expect("a bound socket").port().to_string();
+    let (code, text) = run(&["--port", &port, "--bind", "127.0.0.1"], "");
+    assert_eq!(code, Some(1));
+    assert!(
+        text.contains(&format!("Could not create server TCP listening socket 127.0.0.1:{port}: bind: Address already in use")),
+        "{text}"
+    );
+    assert!(text.contains(&format!("Failed listening on port {port} (tcp), aborting.")), "{text}");
+}
+
+#[test]
+fn no_socket_at_all_ends_the_program() {
+    let (code, text) = run(&["--port", "0"], "");
+    assert_eq!(code, Some(1));
+    assert!(text.contains("Configured to not listen anywhere, exiting."), "{text}");
+}
+
+#[test]
+fn a_unix_socket_where_a_folder_is_ends_the_program() {
+    let folder = Folder::new();
+    let (code, text) = run(&["--port", "0", "--unixsocket", &folder.path("")], "");
+    assert_eq!(code, Some(1));
+    assert!(text.contains("Failed opening Unix socket: bind: Address already in use"), "{text}");
+    assert!(folder.0.is_dir());
+    let (code, text) = run(&["--port", "0", "--unixsocket", &folder.path("s"), "--unixsocketgroup", "no such group"], "");
+    assert_eq!(code, Some(1));
+    assert!(text.contains("no group 'no such group'"), "{text}");
+}
+
+#[test]
+fn a_full_disk_costs_the_log_and_nothing_else() {
+    if !Path::new("/dev/full").exists() {
+        return;
+    }
+    let folder = Folder::new();
+    let port = free_port();
+    let words = ["--port", &port.to_string(), "--bind", "127.0.0.1", "--dir", &folder.path(""), "--logfile", "/dev/full"];
+    let mut child = Command::new(PROGRAM).args(words).stdin(Stdio::null()).spawn().expect("the program");
+    until("it listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    assert_eq!(ask(port, "CONFIG SET loglevel debug\r\nPING"), "+OK\r\n+PONG\r\n+OK\r\n");
+    assert_eq!(ask(port, "PING"), "+PONG\r\n+OK\r\n");
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("a listening server");
+    stream.write_all(b"SHUTDOWN NOSAVE\r\n").expect("the server reads");
+    assert!(child.wait().expect("its end").success());
+}
+
+#[test]
+fn signals_stop_it_in_order_and_the_pid_file_goes() {
+    for signal in ["TERM", "INT"] {
+        let folder = Folder::new();
+        let path = folder.path("pid");
+        let program = Program::start_in(folder, &["--pidfile", &path], "");
+        assert_eq!(fs::read_to_string(&path).expect("a pid file"), format!("{}\n", program.child.id()));
+        // a hangup is no reason to stop
+        program.signal("HUP");
+        assert_eq!(program.ask("PING"), "+PONG\r\n+OK\r\n");
+        program.signal(signal);
+        let (status, rest) = program.end();
+        assert_eq!(status.code(), Some(0), "{rest}");
+        assert!(rest.contains(&format!("Received SIG{signal} scheduling shutdown...")), "{rest}");
+        assert!(rest.contains("Ruddle is now ready to exit, bye bye..."), "{rest}");
+        assert!(!Path::new(&path).exists());
+    }
+}
+
+#[test]
+fn shutdown_ends_it() {
+    let program = Program::start(&[]);
+    let mut stream = TcpStream::connect(("127.0.0.1", program.port)).expect("a listening server");
+    stream.write_all(b"SHUTDOWN NOSAVE\r\n").expect("the server reads");
+    assert_eq!(stream.read(&mut [0]).expect("the end"), 0);
+    let (status, rest) = program.end();
+    assert_eq!(status.code(), Some(0), "{rest}");
+}
+
+/// Sends SHUTDOWN when dropped, so that a failed test leaves no process behind.
+struct Daemon(u16);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.0)) {
+            let _ = stream.write_all(b"SHUTDOWN NOSAVE\r\n");
+            let _ = stream.read(&mut [0]);
+        }
+    }
+}
+
+#[test]
+fn it_goes_to_the_background() {
+    let folder = Folder::new();
+    let (port, pid_file, log) = (free_port(), folder.path("pid"), folder.path("log"));
+    let daemon = Daemon(port);
+    let words = ["--daemonize", "yes", "--bind", "127.0.0.1", "--pidfile", &pid_file, "--logfile", &log, "--dir", &folder.path("")];
+    let (code, _) = run(&[&["--port", &port.to_string()], &words[..]].concat(), "");
+    assert_eq!(code, Some(0));
+    until("the background process listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    let pid = fs::read_to_string(&pid_file).expect("a pid file");
+    assert!(ask(port, "INFO server").contains(&format!("process_id:{}\r\n", pid.trim())));
+    drop(daemon);
+    until("the pid file goes with the process", || !Path::new(&pid_file).exists());
+    assert!(fs::read_to_string(&log).expect("a log").contains(&format!("PID: {} Server initialized", pid.trim())));
+}
+
+#[test]
+fn standard_input_files_and_options_add_up() {
+    let folder = Folder::new();
+    let more = folder.write("more.conf", "timeout 11\nhz 20\n");
+    let main = folder.write("main.conf", &format!("hz 15\ninclude {more}\nmaxclients 123\n"));
+    let program = Program::start_in(folder, &[&main, "--hz", "25", "-"], "maxclients 77\ntcp-keepalive 5\n");
+    let replies = program.ask("CONFIG GET timeout hz maxclients tcp-keepalive");
+    let values: Vec<&str> = replies.lines().filter(|line| !line.starts_with(['*', '$', '+'])).collect();
+    assert_eq!(values, ["timeout", "11", "hz", "25", "maxclients", "77", "tcp-keepalive", "5"]);
+    assert!(program.ask("INFO server").contains(&format!("config_file:{main}\r\n")));
+}
+
+#[test]
+fn a_password_is_asked_for() {
+    let program = Program::start(&["--requirepass", "secret"]);
+    assert_eq!(program.ask("GET k"), "-NOAUTH Authentication required.\r\n+OK\r\n");
+    assert!(program.ask("AUTH wrong").starts_with("-WRONGPASS "));
+    assert_eq!(program.ask("AUTH secret\r\nPING"), "+OK\r\n+PONG\r\n+OK\r\n");
+}
+
+#[test]
+fn a_hash_seed_makes_the_order_of_scans_the_same() {
+    let fill: String = (0..100).map(|i| format!("SET key:{i} x\r\n")).collect();
+    let scan = |seed: &str| {
+        let program = Program::start(&["--hash-seed", seed]);
+        program.ask(&fill);
+        program.ask("SCAN 0 COUNT 1000")
+    };
+    let once = scan("ochre");
+    assert_eq!(once, scan("ochre"));
+    assert_ne!(once, scan("umber"));
+}
+
+#[test]
+fn systemd_is_told_when_it_is_ready_and_when_it_stops() {
+    let folder = Folder::new();
+    let path = folder.path("notify");
+    let socket = std::os::unix::net::UnixDatagram::bind(&path).expect("a socket");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a socket's option");
+    let port = free_port().to_string();
+    let mut child = Command::new(PROGRAM)
+        .args(["--port", &port, "--bind", "127.0.0.1", "--dir", &folder.path(""), "--supervised", "auto", "--daemonize", "yes"])
+        .env("NOTIFY_SOCKET", &path)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the program");
+    let receive = || {
+        let mut message = [0; 500];
+        let length = socket.recv(&mut message).expect("a message");
+        String::from_utf8_lossy(&message[..length]).into_owned()
+    };
+    let ready = receive();
+    assert!(ready.contains("READY=1\n") && ready.contains("STATUS=Ready to accept connections\n"), "{ready}");
+    // it stays in the foreground: who supervises it wants to see it end
+    let port = port.parse().expect("a port");
+    assert!(ask(port, "INFO server").contains("process_supervised:systemd\r\n"));
+    drop(Daemon(port));
+    assert_eq!(receive(), "STOPPING=1\n");
+    assert!(child.wait().expect("its end").success());
+}
