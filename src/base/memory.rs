@@ -3,6 +3,10 @@
 //! jemalloc counts, per thread, the bytes (of whole size classes) ever allocated and ever freed. Their
 //! difference over all threads is exact and costs two loads. Threads other than the main one publish
 //! their difference after each piece of work with [`publish`].
+//!
+//! By default jemalloc gives freed pages back to the system now and then in the middle of an allocation,
+//! which was seen to hold the loop for milliseconds. So that is turned off, and a helper thread calls
+//! [`give_back`] instead.
 #![allow(unsafe_code)]
 
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -10,6 +14,14 @@ use std::sync::atomic::{AtomicI64, Ordering};
 #[cfg(not(miri))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// jemalloc reads its settings from this symbol: no decay of freed pages on the allocating thread.
+#[cfg(not(miri))]
+#[unsafe(export_name = "_rjem_malloc_conf")]
+static SETTINGS: Option<&'static libc::c_char> = {
+    // SAFETY: a C string that lives as long as the program.
+    Some(unsafe { &*c"dirty_decay_ms:-1,muzzy_decay_ms:-1".as_ptr() })
+};
 
 /// What helper threads have allocated less what they have freed.
 static OTHERS: AtomicI64 = AtomicI64::new(0);
@@ -97,3 +109,14 @@ pub fn statistics() -> Vec<u8> {
     }
     text
 }
+
+/// Gives freed pages back to the system if they have become many. Takes its time: for a helper thread.
+pub fn give_back() {
+    let [_, active, resident, _] = report();
+    if resident.saturating_sub(active) > SPARE_PAGES.max(active / 8) {
+        purge();
+    }
+}
+
+/// Freed pages, in bytes, that are kept for the next allocations.
+const SPARE_PAGES: usize = 32 << 20;

@@ -1,7 +1,9 @@
-//! A thread that drops what takes long to drop. It is handed owned values and sees nothing else.
+//! A thread that drops what takes long to drop. It is handed owned values and sees nothing else. When it has
+//! nothing to drop it gives freed memory back to the system.
 
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
+use std::time::Duration;
 
 use crate::base::memory;
 use crate::keyspace::effects::Garbage;
@@ -17,7 +19,15 @@ impl Disposal {
         let (sender, receiver) = channel::<Garbage>();
         thread::Builder::new().name("disposal".into()).spawn(move || {
             let mut published = 0;
-            for garbage in receiver {
+            loop {
+                let garbage = match receiver.recv_timeout(Duration::from_secs(1)) {
+                    Ok(garbage) => garbage,
+                    Err(RecvTimeoutError::Timeout) => {
+                        memory::give_back();
+                        continue;
+                    }
+                    Err(RecvTimeoutError::Disconnected) => return,
+                };
                 match garbage {
                     // in slices, so that the memory in use sinks as it is given back
                     Garbage::Keys(mut table) => {
