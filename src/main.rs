@@ -9,7 +9,7 @@ use ruddle::net::{listener, logging, process, stopwatch, supervision};
 use ruddle::persist::child::Spawn;
 use ruddle::persist::rdb::load::Overdue;
 use ruddle::persist::storage::Disk;
-use ruddle::server::Server;
+use ruddle::server::{Server, Stop};
 
 fn main() -> ExitCode {
     let arguments: Vec<Vec<u8>> = std::env::args_os().skip(1).map(std::os::unix::ffi::OsStringExt::into_vec).collect();
@@ -69,6 +69,10 @@ fn serve(mut config: Config) -> Result<(), String> {
     supervision::ready(supervisor);
     let stopped = reactor.run().map_err(|error| format!("The poll failed: {error}"));
     supervision::stopping(supervisor);
+    if let Ok(Stop::Failed(error)) = stopped {
+        return Err(error);
+    }
+    reactor.server.finish_files()?;
     if let Some(path) = pid_file {
         log::info!("Removing the pid file.");
         // it may be gone already
@@ -83,6 +87,12 @@ fn load(server: &mut Server) -> Result<(), String> {
     let started = clock::now();
     let Server { keyspace, state, .. } = server;
     keyspace.heat.set_time(started.unix.to_millis().seconds());
+    if state.config.appendonly {
+        server.start_aof()?;
+        let micros = clock::now().monotonic.micros_since(started.monotonic);
+        log::info!("DB loaded from append only file: {:.3} seconds", micros as f64 / 1e6);
+        return Ok(());
+    }
     let loaded = state.snapshots.load(keyspace, &state.config, Overdue::Drop);
     match loaded {
         Ok(None) => Ok(()),

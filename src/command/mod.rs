@@ -41,6 +41,7 @@ pub const FAMILIES: &[&[Command]] = &[
     persistence::COMMANDS,
     pubsub::COMMANDS,
     server::COMMANDS,
+    server::aof::COMMANDS,
     server::command::COMMANDS,
     server::config::COMMANDS,
     server::debug::COMMANDS,

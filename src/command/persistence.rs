@@ -107,7 +107,12 @@ fn bgsave(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     if state.snapshots.is_running() {
         return Err(Error::fixed("ERR Background save already in progress"));
     }
-    if in_transaction {
+    if state.rewrites.is_running() && !in_transaction && args.len() < 2 {
+        return Err(Error::fixed(
+            "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE whenever possible.",
+        ));
+    }
+    if in_transaction || state.rewrites.is_running() {
         state.snapshots.scheduled = true;
         ctx.reply.simple("Background saving scheduled");
         return DONE;

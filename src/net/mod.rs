@@ -1,7 +1,8 @@
 //! The world outside: sockets, signals, the real clock, the log, threads for disposal.
 //!
 //! [`reactor::Reactor`] owns every socket and turns the loop; [`listener`] opens the ports; [`process`] is
-//! what a Unix process owes its system (pid file, limits, daemon); [`disposal`] frees what takes long.
+//! what a Unix process owes its system (pid file, limits, daemon); [`disposal`] frees what takes long,
+//! [`syncer`] syncs files.
 
 pub mod connection;
 pub mod disposal;
@@ -12,3 +13,4 @@ pub mod reactor;
 pub mod signals;
 pub mod stopwatch;
 pub mod supervision;
+pub mod syncer;

@@ -21,6 +21,7 @@ use super::disposal::Disposal;
 use super::listener::{self, Listener};
 use super::logging;
 use super::signals::{Signal, Signals};
+use super::syncer::Syncer;
 use crate::base::clock::{self, Millis, Now};
 use crate::config::Config;
 use crate::limits;
@@ -32,6 +33,7 @@ use crate::server::{Server, Stop};
 /// Tokens of connections are below; those of listeners and signals from here on.
 const LISTENERS: usize = 1 << 31;
 const SIGNALS: usize = usize::MAX - 1;
+const SYNCER: usize = usize::MAX - 2;
 const EVENTS: usize = 1024;
 /// Slices of output given to one system call.
 const SLICES: usize = 64;
@@ -47,6 +49,7 @@ pub struct Reactor {
     ready: Vec<usize>,
     arena: Vec<u8>,
     disposal: Disposal,
+    syncer: Syncer,
     /// The server.
     pub server: Server,
 }
@@ -75,8 +78,10 @@ impl Reactor {
         }
         let mut signals = Signals::catch()?;
         poll.registry().register(signals.source(), Token(SIGNALS), Interest::READABLE)?;
+        let syncer = Syncer::start(&poll, Token(SYNCER))?;
         Ok(Reactor {
             poll,
+            syncer,
             accepting: vec![true; listeners.len()],
             listeners,
             signals,
@@ -115,12 +120,17 @@ impl Reactor {
             for event in &events {
                 self.take_event(event);
             }
+            while let Some(done) = self.syncer.done() {
+                self.server.file_job_done(done);
+            }
             self.accept(now);
             self.serve_ready(now);
             next = self.server.tick(now);
             self.after();
             if let Some(stop) = self.server.state.stop.take() {
-                self.flush();
+                if matches!(stop, Stop::Orderly(_)) {
+                    self.flush();
+                }
                 return Ok(stop);
             }
         }
@@ -128,6 +138,10 @@ impl Reactor {
 
     fn take_event(&mut self, event: &mio::event::Event) {
         let Token(token) = event.token();
+        if token == SYNCER {
+            // what is done is taken in once a turn
+            return;
+        }
         if token == SIGNALS {
             self.take_signal();
             return;
@@ -336,6 +350,15 @@ impl Reactor {
     fn after(&mut self) {
         self.reconfigure();
         loop {
+            self.server.hand_on();
+            for job in self.server.take_file_jobs() {
+                if let Some(done) = self.syncer.take(job) {
+                    self.server.file_job_done(done);
+                }
+            }
+            if self.server.has_failed() {
+                return;
+            }
             self.flush();
             for client in self.server.take_closing() {
                 if let Some(index) = self.connection_of(client) {

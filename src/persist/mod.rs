@@ -1,5 +1,6 @@
 //! What outlives the process: snapshots, and the files they are kept in.
 //!
+//! - [`aof`]: the append-only file;
 //! - [`storage`]: the seam that every file operation goes through;
 //! - [`rdb`]: the snapshot format, whole files and single values;
 //! - [`child`]: the one fork, which writes a snapshot while the server goes on;
@@ -7,6 +8,7 @@
 //!
 //! Nothing here knows a client or a command. What is to be told to either is data that the server picks up.
 
+pub mod aof;
 pub mod child;
 pub mod rdb;
 pub mod snapshot;

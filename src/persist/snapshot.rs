@@ -13,7 +13,7 @@ use super::rdb::read_value::Shapes;
 use super::rdb::save::{self, HeatKept};
 use super::rdb::{FULL_VERSION, LoadError};
 use super::storage::faulty::Faulty;
-use super::storage::{Storage, reason};
+use super::storage::{ReadFile, Storage, reason};
 use crate::base::clock::{Micros, Now};
 use crate::config::Config;
 use crate::keyspace::Keyspace;
@@ -108,14 +108,15 @@ impl Snapshots {
         Some(Progress { pulse: running.child.pulse(), keys: running.keys, seconds })
     }
 
-    fn plan(&self, space: &Keyspace, config: &Config, product: &str, now: Now) -> Result<save::Plan, String> {
+    /// How a snapshot is written now; `aof_base` is whether it is to be the base of an append-only file.
+    pub fn plan(&self, space: &Keyspace, config: &Config, product: &str, now: Now, aof_base: bool) -> Result<save::Plan, String> {
         let policy = config.maxmemory_policy.word();
         let aux = vec![
             ("redis-ver", product.to_string()),
             ("redis-bits", usize::BITS.to_string()),
             ("ctime", seconds(now.unix).to_string()),
             ("used-mem", crate::base::memory::used().to_string()),
-            ("aof-base", "0".to_string()),
+            ("aof-base", u8::from(aof_base).to_string()),
         ];
         Ok(save::Plan {
             version: save::version_for(space, config.rdb_version)?,
@@ -136,7 +137,7 @@ impl Snapshots {
         self.saves += 1;
         let draft = draft(std::process::id());
         let result = self
-            .plan(space, config, product, now)
+            .plan(space, config, product, now, false)
             .and_then(|plan| save::to_file(&*self.storage, &draft, &config.dbfilename, space, &plan, |_| {}).map(|_| plan.version));
         match result {
             Ok(version) => {
@@ -161,7 +162,7 @@ impl Snapshots {
         }
         self.last_try = seconds(now.unix);
         self.saves += 1;
-        let started = self.plan(space, config, product, now).and_then(|plan| {
+        let started = self.plan(space, config, product, now, false).and_then(|plan| {
             let storage = &*self.storage;
             let child = Child::start(self.spawn, |voice| {
                 let draft = draft(std::process::id());
@@ -271,6 +272,17 @@ impl Snapshots {
             }
             Ok(file) => file,
         };
+        self.load_from(&mut *file, space, config, overdue).map(|(loaded, _)| Some(loaded))
+    }
+
+    /// Loads a snapshot from a file. Gives also what was read of the file behind the snapshot.
+    pub fn load_from(
+        &mut self,
+        file: &mut dyn ReadFile,
+        space: &mut Keyspace,
+        config: &Config,
+        overdue: Overdue,
+    ) -> Result<(Loaded, Vec<u8>), LoadError> {
         let size = file.length().unwrap_or(0).max(1);
         let mut tenths = 0;
         let mut pulse = |bytes: u64, keys: u64| {
@@ -280,7 +292,7 @@ impl Snapshots {
                 log::info!("Loading: {} % of the file, {keys} keys", tenths * 10);
             }
         };
-        let mut input = Input::of_file(&mut *file, config.rdbchecksum);
+        let mut input = Input::of_file(file, config.rdbchecksum);
         let mut plan = load::Plan {
             shapes: Shapes::new(config, space.hasher()),
             overdue,
@@ -292,7 +304,7 @@ impl Snapshots {
         report(&loaded, seconds(Micros(space.now.0.saturating_mul(1000))));
         self.loaded = (loaded.keys, loaded.expired);
         self.functions.clone_from(&loaded.functions);
-        Ok(Some(loaded))
+        Ok((loaded, input.into_rest()))
     }
 }
 

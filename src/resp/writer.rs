@@ -7,10 +7,16 @@ use crate::types::string::StringRef;
 
 /// Appends a request of `count` words, as it goes to replicas and into the append-only file.
 pub fn write_command<'a>(out: &mut Vec<u8>, count: usize, words: impl Iterator<Item = &'a [u8]>) {
-    write_header(out, b'*', count as i64);
+    write_command_header(out, count);
     for word in words {
         write_bulk(out, word);
     }
+}
+
+/// Appends the start of a request of `count` words.
+#[inline]
+pub fn write_command_header(out: &mut Vec<u8>, count: usize) {
+    write_header(out, b'*', count as i64);
 }
 
 #[inline]
@@ -24,8 +30,9 @@ fn write_header(out: &mut Vec<u8>, kind: u8, number: i64) {
     out.extend_from_slice(b"\r\n");
 }
 
+/// Appends a bulk string: a word of a request.
 #[inline]
-fn write_bulk(out: &mut Vec<u8>, bytes: &[u8]) {
+pub fn write_bulk(out: &mut Vec<u8>, bytes: &[u8]) {
     out.reserve(bytes.len() + 24);
     write_header(out, b'$', bytes.len() as i64);
     out.extend_from_slice(bytes);

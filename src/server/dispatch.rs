@@ -147,11 +147,7 @@ fn careful(ctx: &mut Ctx<'_>, args: Args<'_>, flags: Flags, client: ClientFlags)
     }
     let queueing = client.any(ClientFlags::MULTI) && !matches!(ctx.row().name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset");
     let flags = effective(ctx, flags, queueing);
-    ctx.state.gates.check(ctx.db.space(), flags, client)?;
-    if ctx.state.gates.unsaved && ctx.row().name == "ping" && !replayed {
-        // so that who only watches learns of it
-        return Err(Error::MISCONF);
-    }
+    ctx.state.gates.check(ctx.row().name, flags, client)?;
     if client.any(ClientFlags::TRACKING) {
         ctx.state.limit_caches();
     }

@@ -5,7 +5,6 @@ use super::client::ClientKey;
 use super::error::Error;
 use super::row::Flags;
 use crate::base::clock::Millis;
-use crate::keyspace::Keyspace;
 
 /// The gates. All open on an ordinary server, so a command looks at one bool.
 #[derive(Debug, Default)]
@@ -22,22 +21,28 @@ pub struct Gates {
     pub paused: bool,
     /// Whether the last snapshot failed and writes are refused until one succeeds.
     pub unsaved: bool,
+    /// Why data cannot be written to disk: writes are refused with it.
+    pub file_trouble: Option<Error>,
 }
 
 impl Gates {
     /// Works out anew whether to be careful.
     pub fn update(&mut self) {
-        self.careful = self.out_of_memory || self.read_only || self.paused || self.unsaved;
+        self.careful = self.out_of_memory || self.read_only || self.paused || self.unsaved || self.file_trouble.is_some();
     }
 
     /// Lets a command through or says why not.
-    pub fn check(&self, _space: &Keyspace, flags: Flags, client: ClientFlags) -> Result<(), Error> {
+    pub fn check(&self, name: &str, flags: Flags, client: ClientFlags) -> Result<(), Error> {
         let replayed = client.any(ClientFlags::REPLAY.or(ClientFlags::PRIMARY));
         if self.out_of_memory && flags.any(Flags::DENYOOM) && !replayed {
             return Err(Error::OOM);
         }
-        if self.unsaved && flags.any(Flags::WRITE) && !replayed {
+        let needs_disk = (flags.any(Flags::WRITE) || name == "ping") && !self.read_only && !replayed;
+        if needs_disk && self.unsaved {
             return Err(Error::MISCONF);
+        }
+        if needs_disk && let Some(error) = &self.file_trouble {
+            return Err(error.clone());
         }
         if self.read_only && flags.any(Flags::WRITE) && !replayed {
             return Err(Error::READONLY);

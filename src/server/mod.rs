@@ -14,6 +14,7 @@ pub mod client;
 pub mod consequences;
 pub mod context;
 pub mod dispatch;
+pub mod durability;
 pub mod error;
 pub mod gates;
 pub mod host;
@@ -23,6 +24,7 @@ pub mod output;
 pub mod pubsub;
 pub mod redact;
 pub mod registry;
+pub mod replay;
 pub mod row;
 pub mod shutdown;
 pub mod slowlog;
@@ -43,6 +45,8 @@ use crate::ds::wheel::Wheel;
 use crate::keyspace::effects::Garbage;
 use crate::keyspace::{DbIndex, Keyspace};
 use crate::limits;
+use crate::persist::aof::Aof;
+use crate::persist::aof::rewrite::Rewrites;
 use crate::persist::snapshot::Snapshots;
 use crate::resp::Protocol;
 use crate::resp::request::{Partial, Span};
@@ -89,6 +93,8 @@ pub enum Timer {
 pub enum Later {
     /// End a client's wait as if its time were up, or with an error.
     Unblock(ClientKey, Option<Error>),
+    /// Load the data from the append-only file once more.
+    ReloadAof,
 }
 
 /// Why the server is to stop.
@@ -96,6 +102,8 @@ pub enum Later {
 pub enum Stop {
     /// SHUTDOWN or a signal, and what was asked of it.
     Orderly(ShutdownActions),
+    /// The server cannot go on, and nothing more may be sent. Says why.
+    Failed(String),
 }
 
 /// Everything but the keyspace. A handler has both side by side.
@@ -157,6 +165,10 @@ pub struct State {
     pub pubsub: PubSub,
     /// What clients may have cached.
     pub caches: Caches,
+    /// The append-only file.
+    pub aof: Aof,
+    /// Its rewrites.
+    pub rewrites: Rewrites,
     /// What goes to the append-only file and to replicas.
     pub feed: Feed,
     /// Snapshots of the data.
@@ -254,6 +266,8 @@ impl Server {
             timers: Wheel::new(u64::try_from(now.unix.to_millis().0).unwrap_or(0)),
             pubsub,
             caches,
+            aof: Aof::default(),
+            rewrites: Rewrites::default(),
             feed: Feed::default(),
             snapshots: Snapshots::new(now),
             running: None,

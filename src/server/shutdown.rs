@@ -7,6 +7,7 @@
 use super::{Server, State, Stop};
 use crate::config::ShutdownActions as Actions;
 use crate::keyspace::Keyspace;
+use crate::persist::aof::Phase;
 
 /// The data could not be saved, so the server stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,14 @@ impl State {
         if self.snapshots.is_running() {
             log::warn!("There is a child saving an .rdb. Killing it!");
             self.snapshots.kill();
+        }
+        if self.rewrites.is_running() {
+            if self.aof.phase() == Phase::Starting && !actions.contains(Actions::FORCE) {
+                log::warn!("Writing initial AOF. Can't exit.");
+                return Err(Stays);
+            }
+            log::warn!("There is a child rewriting the AOF. Killing it!");
+            self.stop_rewrite();
         }
         let wanted = actions.contains(Actions::SAVE) || !self.config.save.is_empty() && !actions.contains(Actions::NOSAVE);
         if wanted {

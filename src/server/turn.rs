@@ -332,9 +332,13 @@ impl Server {
         state.stats.rates.sample(state.now.monotonic.0, counters);
         self.close_idle_clients();
         let state = &mut self.state;
-        state.snapshots.attend(&mut self.keyspace, &state.config, super::REDIS_VERSION, state.now);
+        // one child at a time
+        if !state.rewrites.is_running() {
+            state.snapshots.attend(&mut self.keyspace, &state.config, super::REDIS_VERSION, state.now);
+        }
         state.gates.unsaved = !state.snapshots.last_ok && state.config.stop_writes_on_bgsave_error && !state.config.save.is_empty();
         state.gates.update();
+        self.attend_rewrite();
         let nanos = self.state.stopwatch.now().saturating_sub(started);
         self.state.stats.hold(nanos, || "cron".to_string());
     }

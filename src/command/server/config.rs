@@ -166,6 +166,14 @@ fn bring_about(ctx: &mut Ctx<'_>, applied: Applied) -> Result<(), Error> {
     if let Err((name, reason)) = check_process(state, &applied) {
         return Err(Error::new(applied.refuse(&mut state.config, name, &reason)));
     }
+    if applied.changed.contains(&"appendonly") {
+        let space = ctx.db.space();
+        if !state.config.appendonly {
+            state.turn_aof_off(space);
+        } else if state.turn_aof_on(space, !ctx.must_not_block).is_err() {
+            return Err(Error::new(applied.refuse(&mut state.config, "appendonly", "Unable to turn on AOF. Check server logs.")));
+        }
+    }
     state.config.resolve_auto_maxmemory((state.host.usage)().machine_memory);
     state.reconfigured.extend(applied.changed);
     state.apply_config(ctx.db.space());

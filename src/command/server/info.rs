@@ -10,6 +10,7 @@ use std::fmt::{Display, Write};
 use crate::base::clock::Millis;
 use crate::base::{memory, text};
 use crate::keyspace::{DbIndex, Keyspace};
+use crate::persist::aof::Phase;
 use crate::resp::request::Args;
 use crate::server::client::{Client, ClientFlags};
 use crate::server::context::{Ctx, DONE, Outcome};
@@ -343,14 +344,32 @@ fn persistence(report: &mut Report<'_>) {
     report.line("rdb_last_cow_size", snapshots.last_copied);
     report.line("rdb_last_load_keys_expired", snapshots.loaded.1);
     report.line("rdb_last_load_keys_loaded", snapshots.loaded.0);
-    report.line("aof_enabled", 0);
-    report.zeros(&["aof_rewrite_in_progress", "aof_rewrite_scheduled"]);
-    report.line("aof_last_rewrite_time_sec", -1);
-    report.line("aof_current_rewrite_time_sec", -1);
-    report.line("aof_last_bgrewrite_status", "ok");
-    report.zeros(&["aof_rewrites", "aof_rewrites_consecutive_failures"]);
-    report.line("aof_last_write_status", "ok");
-    report.zeros(&["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"]);
+    append_only_file(report);
+}
+
+/// The part of the section that is about the append-only file.
+fn append_only_file(report: &mut Report<'_>) {
+    let (state, aof, rewrites) = (report.state, &report.state.aof, &report.state.rewrites);
+    let status = |ok: bool| if ok { "ok" } else { "err" };
+    report.line("aof_enabled", u8::from(aof.phase() != Phase::Off));
+    report.line("aof_rewrite_in_progress", u8::from(rewrites.is_running()));
+    report.line("aof_rewrite_scheduled", u8::from(rewrites.scheduled));
+    report.line("aof_last_rewrite_time_sec", or_minus_one(rewrites.last_seconds));
+    report.line("aof_current_rewrite_time_sec", or_minus_one(rewrites.seconds(state.now)));
+    report.line("aof_last_bgrewrite_status", status(rewrites.last_ok));
+    report.line("aof_rewrites", rewrites.begun);
+    report.line("aof_rewrites_consecutive_failures", rewrites.failures);
+    report.line("aof_last_write_status", status(aof.trouble().is_none()));
+    report.line("aof_last_cow_size", rewrites.last_copied);
+    report.zeros(&["module_fork_in_progress", "module_fork_last_cow_size"]);
+    if aof.phase() != Phase::Off {
+        report.line("aof_current_size", aof.facts.size);
+        report.line("aof_base_size", aof.facts.base_size);
+        report.line("aof_pending_rewrite", 0);
+        report.line("aof_buffer_length", aof.unwritten());
+        report.line("aof_pending_bio_fsync", u8::from(aof.is_syncing()));
+        report.line("aof_delayed_fsync", aof.facts.delayed_syncs);
+    }
 }
 
 fn stats(report: &mut Report<'_>) {

@@ -3,6 +3,7 @@
 //! Each container has a file of its own ([`command`], [`config`], [`debug`], [`info`], [`latency`], [`memory`],
 //! [`slowlog`]); here are the commands that stand alone.
 
+pub mod aof;
 pub mod command;
 pub mod config;
 pub mod debug;

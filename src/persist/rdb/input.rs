@@ -50,6 +50,11 @@ impl<'a> Input<'a> {
         self.before + self.at as u64
     }
 
+    /// What was read and not consumed.
+    pub fn into_rest(mut self) -> Vec<u8> {
+        self.buffer.split_off(self.at)
+    }
+
     /// Whether everything was consumed. Asks the file.
     pub fn is_at_end(&mut self) -> Result<bool, LoadError> {
         self.fill(1)?;

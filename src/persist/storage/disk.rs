@@ -61,6 +61,10 @@ impl WriteFile for File {
         self.sync_data()
     }
 
+    fn second(&self) -> io::Result<Box<dyn WriteFile>> {
+        Ok(Box::new(self.try_clone()?))
+    }
+
     fn truncate(&mut self, length: u64) -> io::Result<()> {
         self.set_len(length)
     }

@@ -242,6 +242,10 @@ impl WriteFile for Open {
         Ok(())
     }
 
+    fn second(&self) -> io::Result<Box<dyn WriteFile>> {
+        Ok(Box::new(Open { storage: self.storage.clone(), file: self.file, at: 0 }))
+    }
+
     fn truncate(&mut self, length: u64) -> io::Result<()> {
         let mut state = self.storage.state();
         state.operate()?;

@@ -15,11 +15,15 @@ use std::io;
 pub use disk::Disk;
 
 /// A file open for writing at its end.
-pub trait WriteFile {
+///
+/// It may go to another thread: what the kernel makes wait, [`WriteFile::sync`] and closing, is done there.
+pub trait WriteFile: Send {
     /// Writes all of it. After an error any part of it may have been written.
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()>;
     /// Makes durable what was written. After an error nothing is known of what was not durable before.
     fn sync(&mut self) -> io::Result<()>;
+    /// Another handle to the same file.
+    fn second(&self) -> io::Result<Box<dyn WriteFile>>;
     /// Cuts the file to so many bytes.
     fn truncate(&mut self, length: u64) -> io::Result<()>;
 }
