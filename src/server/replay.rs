@@ -54,7 +54,7 @@ impl Server {
         let (recording, expiry) = (self.keyspace.effects.recording, self.keyspace.expiry);
         self.keyspace.effects.recording = false;
         self.keyspace.expiry = Expiry::Ignore;
-        let loaded = self.replay_parts(&parts, has_base);
+        let loaded = self.replay_parts(&parts, &sizes, has_base);
         self.keyspace.expiry = expiry;
         self.keyspace.effects.recording = recording;
         self.keyspace.dirty = 0;
@@ -65,7 +65,9 @@ impl Server {
         Ok(!parts.is_empty())
     }
 
-    fn replay_parts(&mut self, parts: &[String], has_base: bool) -> Result<(), String> {
+    /// A file but the last that ends too early is fatal. Empty ones do not count: the next increment is named
+    /// in the manifest a moment before it is written to, and the moment may have been the last.
+    fn replay_parts(&mut self, parts: &[String], sizes: &[u64], has_base: bool) -> Result<(), String> {
         for (index, name) in parts.iter().enumerate() {
             let started = self.state.stopwatch.now();
             let client = self.add_client(None, Peer::default());
@@ -73,7 +75,7 @@ impl Server {
             let replayed = self.replay_file(client, name);
             self.closed(client);
             let end = replayed?;
-            if end == End::CutBack && index + 1 < parts.len() {
+            if end == End::CutBack && sizes[index + 1..].iter().any(|&size| size > 0) {
                 return Err("Fatal error: the truncated file is not the last file".to_string());
             }
             let kind = if has_base && index == 0 { "base" } else { "incr" };

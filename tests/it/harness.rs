@@ -19,6 +19,8 @@ pub const START_MS: i64 = 1_700_000_000_000;
 /// A server and its time.
 pub struct World {
     pub server: Server,
+    /// Whether work for another thread is done at once.
+    pub runs_jobs: bool,
     now_us: i64,
     /// What clients have sent and the server has not consumed yet.
     unread: HashMap<ClientKey, Vec<u8>>,
@@ -45,6 +47,7 @@ impl World {
         };
         let mut world = World {
             server: Server::new(config, ruddle::command::registry(), 1, Now::default(), Stopwatch(no_time)),
+            runs_jobs: true,
             now_us: START_MS * 1000,
             unread: HashMap::new(),
         };
@@ -71,6 +74,7 @@ impl World {
     fn tick(&mut self) {
         let now = self.now();
         self.server.tick(now);
+        self.hand_on();
         self.run_runnable();
     }
 
@@ -92,9 +96,20 @@ impl World {
         let mut inbound = [Inbound { client, bytes: &bytes, fresh: fresh.len(), consumed: 0 }];
         let now = self.now();
         self.server.turn(now, &mut inbound);
+        self.hand_on();
         let consumed = inbound[0].consumed;
         if consumed < bytes.len() {
             self.unread.insert(client, bytes.split_off(consumed));
+        }
+    }
+
+    /// What the reactor does between a turn and its replies; file jobs are done at once.
+    fn hand_on(&mut self) {
+        self.server.hand_on();
+        if self.runs_jobs {
+            for job in self.server.take_file_jobs() {
+                self.server.file_job_done(job.run());
+            }
         }
     }
 
