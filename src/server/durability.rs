@@ -12,7 +12,7 @@ use super::{REDIS_VERSION, Server, State, Stop};
 use crate::config::AppendFsync;
 use crate::keyspace::Keyspace;
 use crate::persist::aof::appender::{Done, Job, Policy};
-use crate::persist::aof::rewrite::{BasePlan, Means, names};
+use crate::persist::aof::rewrite::{BasePlan, Means, NotBegun, names};
 use crate::persist::aof::{Outcome, Phase};
 
 /// What to do about the append-only file.
@@ -124,14 +124,17 @@ impl State {
 
     /// Begins a rewrite of the append-only file. All commands before must have been concluded. The error
     /// was logged.
-    pub fn begin_rewrite(&mut self, space: &mut Keyspace, rewrite: Rewrite) -> Result<(), ()> {
+    pub fn begin_rewrite(&mut self, space: &mut Keyspace, rewrite: Rewrite) -> Result<(), NotBegun> {
         // what happened before the snapshot belongs before it
         self.hand_on();
         if rewrite == Rewrite::First {
             // nobody's history yet: what was gathered for a base that never came is in this one
             self.feed.take();
         }
-        let plan = self.base_plan(space).map_err(|error| log::warn!("{error}"))?;
+        let plan = self.base_plan(space).map_err(|error| {
+            log::warn!("{error}");
+            NotBegun
+        })?;
         let policy = self.sync_policy(true);
         let State { rewrites, aof, snapshots, config, now, .. } = self;
         let means = Means { storage: &*snapshots.storage, spawn: snapshots.spawn, config, now: *now, policy };
@@ -165,7 +168,7 @@ impl State {
 
     /// Turns the append-only file on, as `CONFIG SET appendonly yes` does. `at_once` is false within a
     /// transaction, whose earlier commands are not concluded yet. The error was logged.
-    pub fn turn_aof_on(&mut self, space: &mut Keyspace, at_once: bool) -> Result<(), ()> {
+    pub fn turn_aof_on(&mut self, space: &mut Keyspace, at_once: bool) -> Result<(), NotBegun> {
         if self.aof.phase() != Phase::Off {
             return Ok(());
         }

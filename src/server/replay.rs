@@ -94,8 +94,7 @@ impl Server {
         let failed = |error: std::io::Error| format!("Unrecoverable error reading the append only file {name}: {}", reason(&error));
         let head = read_head(&mut *file).map_err(failed)?;
         let mut reader = if head.starts_with(b"REDIS") || head.starts_with(b"VALKEY") {
-            let (file, rest, offset) = self.load_preamble(&path, name)?;
-            CommandReader::new(file, rest, offset)
+            self.load_preamble(&path, name)?
         } else {
             let length = head.len() as u64;
             CommandReader::new(file, head, length)
@@ -103,7 +102,7 @@ impl Server {
         let mut before_transaction = 0;
         loop {
             let valid = reader.offset();
-            match reader.next().map_err(failed)? {
+            match reader.read().map_err(failed)? {
                 Next::Command(args) => {
                     if args.is(0, "multi") {
                         before_transaction = valid;
@@ -124,9 +123,8 @@ impl Server {
         }
     }
 
-    /// Loads the snapshot that a file starts with. Gives the file, what was read behind the snapshot, and
-    /// where in the file that ends.
-    fn load_preamble(&mut self, path: &str, name: &str) -> Result<(Box<dyn ReadFile>, Vec<u8>, u64), String> {
+    /// Loads the snapshot that a file starts with. Gives the commands behind it.
+    fn load_preamble(&mut self, path: &str, name: &str) -> Result<CommandReader, String> {
         let old = name == self.state.config.appendfilename;
         let what = if old { "RDB preamble of the AOF" } else { "RDB base" };
         log::info!("{}", if old { "Reading RDB preamble from AOF file..." } else { "Reading RDB base file on AOF loading..." });
@@ -138,7 +136,7 @@ impl Server {
         if old {
             log::info!("Reading the remaining AOF tail...");
         }
-        Ok((file.file, rest, file.count))
+        Ok(CommandReader::new(file.file, rest, file.count))
     }
 
     /// Runs one command.

@@ -56,7 +56,7 @@ impl CommandReader {
     }
 
     /// The next command.
-    pub fn next(&mut self) -> io::Result<Next<'_>> {
+    pub fn read(&mut self) -> io::Result<Next<'_>> {
         loop {
             if self.partial.is_empty() && self.skip_annotation() {
                 continue;
@@ -147,7 +147,7 @@ mod tests {
         let mut found = Vec::new();
         let (end, mut valid) = loop {
             let valid = reader.offset();
-            match reader.next().expect("memory") {
+            match reader.read().expect("memory") {
                 Next::Command(args) => {
                     found.push(args.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect::<Vec<_>>().join(" "))
                 }

@@ -86,6 +86,10 @@ struct Running {
     format: BaseFormat,
 }
 
+/// A rewrite could not be begun; the log says why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotBegun;
+
 /// What the server lends for a rewrite.
 pub struct Means<'a> {
     /// Where the files are.
@@ -163,7 +167,7 @@ impl Rewrites {
     }
 
     /// Begins one; `first` turns the append-only file on. The error is logged.
-    pub fn start(&mut self, aof: &mut Aof, means: &Means<'_>, plan: &BasePlan, space: &Keyspace, first: bool) -> Result<(), ()> {
+    pub fn start(&mut self, aof: &mut Aof, means: &Means<'_>, plan: &BasePlan, space: &Keyspace, first: bool) -> Result<(), NotBegun> {
         let started = aof.begin(means.storage, &means.names(), &means.policy, first).and_then(|()| {
             self.begun += 1;
             let storage = means.storage;
@@ -183,7 +187,7 @@ impl Rewrites {
                 self.last_ok = false;
                 self.failures += 1;
                 aof.abandon(means.storage, &means.names());
-                Err(())
+                Err(NotBegun)
             }
         }
     }
