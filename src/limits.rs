@@ -51,3 +51,16 @@ pub const SNAPSHOT_PULSE: u64 = 1_024;
 pub const KEYS_NAMED: usize = 5;
 
 const _: () = assert!(RDB_STRING_MAX >= STRING_MAX, "what a client may set can be loaded");
+/// Bytes of a long input that one turn executes, unless a single request is longer.
+pub const WINDOW: usize = 64 * 1024;
+/// Bytes that one read behind a long input brings.
+pub const LONG_READ: usize = 256 * 1024;
+/// Bytes of unfinished input, whatever `client-query-buffer-limit` says: words are found by 32-bit numbers.
+pub const QUERY_MAX: usize = u32::MAX as usize - (16 << 20);
+/// Bytes that one call writes to a client before others have their turn.
+pub const WRITE_BUDGET: usize = 1024 * 1024;
+/// How long connections wait that could not be accepted.
+pub const ACCEPT_RETRY: crate::base::clock::Millis = crate::base::clock::Millis(100);
+
+const _: () = assert!(QUERY_MAX + LONG_READ + WINDOW < u32::MAX as usize, "every byte of the input has a 32-bit number");
+const _: () = assert!(WINDOW > READ_CHUNK, "a long input shows more than one read");

@@ -12,6 +12,7 @@ use ruddle::net::listener::{self, Listener};
 use ruddle::net::reactor::Reactor;
 use ruddle::net::{process, stopwatch};
 use ruddle::server::Server;
+use ruddle::server::client::Peer;
 
 /// No test waits longer than this for anything.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -364,4 +365,145 @@ fn an_empty_bind_closes_the_port_and_another_one_opens_it() {
     let mut other = server.connect();
     other.send(b"PING\r\n");
     other.expect(b"+PONG\r\n");
+}
+
+#[test]
+fn all_that_was_sent_before_a_half_close_is_executed() {
+    // before the password, and after quotes, the server takes one request at a time
+    let server = Running::with(&[("requirepass", "secret")]);
+    let mut client = server.connect();
+    client.send(b"AUTH secret\r\nSET \"a key\" 1\r\nINCR 'a key'\r\nINCR \"a key\"\r\nGET nothing\r\nPING\r\n");
+    client.0.shutdown(Shutdown::Write).expect("a half-closed socket");
+    assert_eq!(client.rest(), b"+OK\r\n+OK\r\n:2\r\n:3\r\n$-1\r\n+PONG\r\n");
+    let mut client = server.connect();
+    client.send(b"AUTH secret\r\n");
+    client.expect(b"+OK\r\n");
+    client.send(b"SHUTDOWN NOSAVE\r\n");
+    assert_eq!(client.rest(), b"");
+}
+
+#[test]
+fn a_flood_behind_a_blocking_command_runs_when_it_ends() {
+    let server = Running::with(&[]);
+    let (mut blocked, mut neighbour) = (server.connect(), server.connect());
+    blocked.send(&bulk(&[b"BLPOP", b"k", b"0"]));
+    let value = vec![b'x'; 1_000];
+    let requests = 5_000;
+    let flood: Vec<u8> = (0..requests).flat_map(|_| bulk(&[b"APPEND", b"log", &value])).collect();
+    blocked.send(&flood);
+    neighbour.send(b"STRLEN log\r\n");
+    neighbour.expect(b":0\r\n");
+    neighbour.send(&bulk(&[b"RPUSH", b"k", b"v"]));
+    neighbour.expect(b":1\r\n");
+    blocked.0.shutdown(Shutdown::Write).expect("a half-closed socket");
+    blocked.expect(b"*2\r\n$1\r\nk\r\n$1\r\nv\r\n");
+    for i in 1..=requests {
+        blocked.expect(format!(":{}\r\n", i * value.len()).as_bytes());
+    }
+    assert_eq!(blocked.rest(), b"");
+    neighbour.send(b"STRLEN log\r\n");
+    neighbour.expect(format!(":{}\r\n", requests * value.len()).as_bytes());
+}
+
+#[test]
+fn blocking_commands_in_a_pipeline_wait_one_after_the_other() {
+    let server = Running::with(&[]);
+    let (mut blocked, mut neighbour) = (server.connect(), server.connect());
+    let rounds = 2_000;
+    let pipeline: Vec<u8> = (0..rounds).flat_map(|_| bulk(&[b"BLPOP", b"k", b"0"])).collect();
+    blocked.send(&pipeline);
+    for i in 0..rounds {
+        neighbour.send(&bulk(&[b"RPUSH", b"k", i.to_string().as_bytes()]));
+    }
+    for i in 0..rounds {
+        let i = i.to_string();
+        blocked.expect(format!("*2\r\n$1\r\nk\r\n${}\r\n{i}\r\n", i.len()).as_bytes());
+    }
+}
+
+#[test]
+fn long_requests_of_many_words_and_short_ones_behind_them() {
+    let server = Running::with(&[]);
+    let mut client = server.connect();
+    let words: Vec<Vec<u8>> = (0..60_000).map(|i| format!("member:{i}").into_bytes()).collect();
+    let mut request: Vec<&[u8]> = vec![b"SADD", b"s"];
+    request.extend(words.iter().map(Vec::as_slice));
+    let mut input = Vec::new();
+    for _ in 0..3 {
+        input.extend(bulk(&[b"DEL", b"s"]));
+        input.extend(bulk(&request));
+        input.extend(b"PING\r\n".repeat(20_000));
+    }
+    let mut sender = client.0.try_clone().expect("a second handle");
+    let thread = std::thread::spawn(move || sender.write_all(&input).expect("the server reads"));
+    for round in 0..3 {
+        client.expect(if round == 0 { b":0\r\n:60000\r\n" } else { b":1\r\n:60000\r\n" });
+        client.expect(&b"+PONG\r\n".repeat(20_000));
+    }
+    thread.join().expect("all was sent");
+}
+
+#[test]
+fn a_subscriber_that_floods_is_answered_and_disturbs_nobody() {
+    let server = Running::with(&[]);
+    let (mut subscriber, mut neighbour) = (server.connect(), server.connect());
+    subscriber.send(b"SUBSCRIBE c\r\n");
+    subscriber.expect(b"*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n");
+    let mut sender = subscriber.0.try_clone().expect("a second handle");
+    let thread = std::thread::spawn(move || sender.write_all(&b"GET k\r\n".repeat(20_000)).expect("the server reads"));
+    neighbour.send(b"PUBLISH d x\r\nPING\r\n");
+    neighbour.expect(b":0\r\n+PONG\r\n");
+    let refusal = "-ERR Can't execute 'get': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context\r\n";
+    for _ in 0..20_000 {
+        subscriber.expect(refusal.as_bytes());
+    }
+    thread.join().expect("all was sent");
+}
+
+#[test]
+fn strange_first_lines() {
+    let server = Running::with(&[]);
+    for attack in [b"POST / HTTP/1.1\r\n".as_slice(), b"Host: example.org\r\n", b"post\r\n"] {
+        let mut client = server.connect();
+        client.send(attack);
+        assert_eq!(client.rest(), b"", "{}", String::from_utf8_lossy(attack));
+    }
+    let mut client = server.connect();
+    client.send(&bulk(&[b"PI\0NG", b"a\0b"]));
+    client.expect(b"-ERR unknown command 'PI', with args beginning with: 'a' \r\n");
+    client.send(b"GET / HTTP/1.1\r\n");
+    client.expect(b"-ERR wrong number of arguments for 'get' command\r\n");
+    // an inline request beyond its limit, with and without an end
+    for end in [b"\r\n".as_slice(), b""] {
+        let mut client = server.connect();
+        client.send(&[&vec![b'a'; 70 * 1024], end].concat());
+        assert_eq!(client.rest(), b"-ERR Protocol error: too big inline request\r\n");
+    }
+}
+
+#[test]
+fn what_follows_quit_is_not_kept() {
+    let server = Running::with(&[("client-query-buffer-limit", "1mb")]);
+    let mut client = server.connect();
+    client.send(b"QUIT\r\nSET k v\r\n");
+    assert_eq!(client.rest(), b"+OK\r\n");
+    let mut client = server.connect();
+    client.send(b"EXISTS k\r\n");
+    client.expect(b":0\r\n");
+}
+
+#[test]
+fn strangers_are_turned_away_until_there_is_a_password() {
+    let Ok(Startup::Serve(config)) = config::start(&[], &Disk) else { panic!("the defaults") };
+    let mut server = Server::new(*config, ruddle::command::registry(), 1, clock::now(), stopwatch::best());
+    let stranger = |unix_socket| Peer { address: "192.0.2.1:5".into(), unix_socket, ..Peer::default() };
+    let refusal = server.connected(0, stranger(false)).expect_err("protected mode");
+    assert!(refusal.starts_with(b"-DENIED ") && refusal.ends_with(b"\r\n"));
+    assert!(server.connected(1, stranger(true)).is_ok());
+    assert!(server.connected(2, Peer { loopback: true, ..stranger(false) }).is_ok());
+    server.state.config.requirepass = b"secret".to_vec();
+    assert!(server.connected(3, stranger(false)).is_ok());
+    server.state.config.requirepass.clear();
+    server.state.config.protected_mode = false;
+    assert!(server.connected(4, stranger(false)).is_ok());
 }

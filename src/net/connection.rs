@@ -6,6 +6,7 @@ use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 
+use crate::limits;
 use crate::server::client::ClientKey;
 
 /// A stream of either family.
@@ -43,6 +44,74 @@ impl Stream {
     }
 }
 
+/// Input that waits: the start of a request, or requests that may not run yet.
+///
+/// What was executed is cut off in large pieces, so that a client which sends a hundred megabytes while it
+/// is blocked does not have them moved for each request.
+#[derive(Default)]
+pub struct Backlog {
+    bytes: Vec<u8>,
+    /// Where it starts: before are requests that were executed.
+    start: usize,
+}
+
+impl Backlog {
+    /// A copy of what waits.
+    pub fn of(bytes: &[u8]) -> Backlog {
+        Backlog { bytes: bytes.to_vec(), start: 0 }
+    }
+
+    /// The bytes that wait.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.bytes.len() - self.start
+    }
+
+    /// Reads once from a socket, behind what is there; `wanted` is how long it will be at least.
+    fn receive(&mut self, stream: &mut Stream, wanted: usize) -> io::Result<(usize, usize)> {
+        let before = self.bytes.len();
+        let space = self.len().clamp(limits::READ_CHUNK, limits::LONG_READ);
+        if wanted > self.len() {
+            // a long string is on its way: one allocation instead of ever larger copies
+            self.bytes.reserve_exact(wanted - self.len() + space);
+        }
+        self.bytes.resize(before + space, 0);
+        let received = stream.read(&mut self.bytes[before..]);
+        self.bytes.truncate(before + *received.as_ref().unwrap_or(&0));
+        received.map(|count| (count, space))
+    }
+
+    /// The first `count` bytes are done with.
+    pub fn consume(&mut self, count: usize) {
+        self.start += count;
+        if self.start * 2 >= self.bytes.len() {
+            self.bytes.drain(..self.start);
+            self.start = 0;
+        }
+        if count > 0 && self.bytes.capacity() > 2 * self.bytes.len() + limits::READ_CHUNK {
+            self.bytes.shrink_to_fit();
+        }
+    }
+}
+
+/// What one read of a socket came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// So many bytes, perhaps none.
+    Bytes(usize),
+    /// The peer has sent its last byte, or the connection is broken.
+    End,
+}
+
 /// A connection. Its [`Token`] carries a generation, so that an event for a socket that was closed earlier
 /// in the same batch is recognised.
 pub struct Connection {
@@ -52,8 +121,13 @@ pub struct Connection {
     pub client: ClientKey,
     /// Distinguishes users of one place in the slab.
     pub generation: u32,
-    /// Input that was not executed: the start of a request, or requests that must wait.
-    pub input: Vec<u8>,
+    /// Input that was not executed.
+    pub input: Backlog,
+    /// How much of a long input the next turn is shown.
+    pub window: usize,
+    /// Whether the input is to be looked at before more is read: a client that was held back goes on, and
+    /// all that it sent is executed before the end of its stream is seen.
+    pub resumed: bool,
     /// Whether the socket may have more to read.
     pub readable: bool,
     /// Whether the peer is known to have sent its last byte.
@@ -65,6 +139,39 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// Reads once into `space`, if there may be something.
+    pub fn receive(&mut self, space: &mut [u8]) -> Received {
+        if !self.readable {
+            return Received::Bytes(0);
+        }
+        let received = self.stream.read(space).map(|count| (count, space.len()));
+        self.note(received)
+    }
+
+    /// Reads once behind the input that waits, if there may be something.
+    pub fn receive_behind(&mut self, wanted: usize) -> Received {
+        if !self.readable {
+            return Received::Bytes(0);
+        }
+        let received = self.input.receive(&mut self.stream, wanted);
+        self.note(received)
+    }
+
+    fn note(&mut self, received: io::Result<(usize, usize)>) -> Received {
+        match received {
+            Ok((0, _)) => return Received::End,
+            Ok((count, space)) => {
+                // a short read has drained the socket, unless the end is known to follow
+                self.readable = count == space || self.ended;
+                return Received::Bytes(count);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable = false,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return Received::End,
+        }
+        Received::Bytes(0)
+    }
+
     /// Starts polling the socket.
     pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         self.stream.source().register(registry, token, Interest::READABLE)

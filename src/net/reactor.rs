@@ -16,7 +16,7 @@ use std::time::Duration;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
-use super::connection::Connection;
+use super::connection::{Backlog, Connection, Received};
 use super::disposal::Disposal;
 use super::listener::{self, Listener};
 use super::logging;
@@ -43,6 +43,8 @@ pub struct Reactor {
     poll: Poll,
     listeners: Vec<Listener>,
     accepting: Vec<bool>,
+    /// When to look again for connections that could not be accepted.
+    retry_accept: Option<Millis>,
     signals: Signals,
     connections: Slab<Connection>,
     next_generation: u32,
@@ -66,7 +68,8 @@ struct Part {
 /// Where a connection's input is.
 enum Source {
     Arena(Range<usize>),
-    Own(Vec<u8>),
+    /// The connection's own, and how much of it the server is shown.
+    Own(Backlog, usize),
 }
 
 impl Reactor {
@@ -83,6 +86,7 @@ impl Reactor {
             poll,
             syncer,
             accepting: vec![true; listeners.len()],
+            retry_accept: None,
             listeners,
             signals,
             connections: Slab::new(),
@@ -125,7 +129,7 @@ impl Reactor {
             }
             self.accept(now);
             self.serve_ready(now);
-            next = self.server.tick(now);
+            next = self.server.tick(now).min(self.retry_accept.unwrap_or(Millis(i64::MAX)));
             self.after();
             if let Some(stop) = self.server.state.stop.take() {
                 if matches!(stop, Stop::Orderly(_)) {
@@ -189,6 +193,10 @@ impl Reactor {
 
     /// Accepts what waits, up to a budget.
     fn accept(&mut self, now: Now) {
+        if self.retry_accept.is_some_and(|at| at <= now.unix.to_millis()) {
+            self.retry_accept = None;
+            self.accepting.fill(true);
+        }
         for at in 0..self.listeners.len() {
             if !self.accepting[at] {
                 continue;
@@ -200,10 +208,13 @@ impl Reactor {
                         self.accepting[at] = false;
                         break;
                     }
+                    // the peer is gone already
+                    Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted) => {}
                     Err(error) => {
-                        // out of descriptors, or the peer is gone already: the next connection tries again
-                        log::debug!("Accepting client connection: {error}");
+                        // out of descriptors or memory: those who wait cause no further event
+                        log::warn!("Accepting client connection: {error}");
                         self.accepting[at] = false;
+                        self.retry_accept = Some(now.unix.to_millis().saturating_add(limits::ACCEPT_RETRY));
                         break;
                     }
                 }
@@ -229,7 +240,9 @@ impl Reactor {
             stream,
             client,
             generation,
-            input: Vec::new(),
+            input: Backlog::default(),
+            window: limits::WINDOW,
+            resumed: false,
             readable: false,
             ended: false,
             queued: false,
@@ -261,43 +274,29 @@ impl Reactor {
     /// Reads once from a connection and adds its input to the turn.
     fn read(&mut self, index: usize, used: &mut usize, parts: &mut Vec<Part>) {
         let connection = &mut self.connections[index];
-        let kept = connection.input.len();
-        let large = kept > limits::READ_CHUNK;
-        let mut own = std::mem::take(&mut connection.input);
+        let (client, kept) = (connection.client, connection.input.len());
+        let resumed = std::mem::take(&mut connection.resumed) && !connection.input.is_empty();
         let start = *used;
-        let space = if large {
-            // a long request arrives: read straight behind what is there
-            own.resize(kept + kept.clamp(limits::READ_CHUNK, limits::TURN_INPUT), 0);
-            &mut own[kept..]
+        let large = kept > limits::READ_CHUNK;
+        let received = if resumed {
+            Received::Bytes(0)
+        } else if large {
+            let wanted = self.server.state.clients.get(client).map_or(0, |client| client.partial.wanted());
+            connection.receive_behind(wanted.min(limits::QUERY_MAX))
         } else {
-            self.arena[start..start + kept].copy_from_slice(&own);
-            &mut self.arena[start + kept..start + kept + limits::READ_CHUNK]
+            connection.receive(&mut self.arena[start + kept..start + kept + limits::READ_CHUNK])
         };
-        let mut fresh = 0;
-        let mut gone = false;
-        if connection.readable {
-            match connection.stream.read(space) {
-                Ok(0) => gone = true,
-                Ok(count) => {
-                    fresh = count;
-                    // a short read has drained the socket, unless the end is known to follow
-                    connection.readable = count == space.len() || connection.ended;
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => connection.readable = false,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => gone = true,
-            }
-        }
-        if gone {
+        let Received::Bytes(fresh) = received else {
             self.close(index);
             return;
-        }
-        let client = connection.client;
+        };
         let again = connection.readable;
+        let input = std::mem::take(&mut connection.input);
         let source = if large {
-            own.truncate(kept + fresh);
-            Source::Own(own)
+            let shown = connection.window.min(input.len());
+            Source::Own(input, shown)
         } else {
+            self.arena[start..start + kept].copy_from_slice(input.bytes());
             *used += kept + fresh;
             Source::Arena(start..start + kept + fresh)
         };
@@ -330,19 +329,33 @@ impl Reactor {
         if connection.client != part.client {
             return;
         }
+        let mut hidden = false;
         connection.input = match part.source {
             Source::Arena(range) if range.len() == part.consumed => return,
-            Source::Arena(range) => self.arena[range.start + part.consumed..range.end].to_vec(),
-            Source::Own(mut own) => {
-                own.drain(..part.consumed);
-                if own.capacity() > 2 * own.len() + limits::READ_CHUNK {
-                    own.shrink_to_fit();
+            Source::Arena(range) => Backlog::of(&self.arena[range.start + part.consumed..range.end]),
+            Source::Own(mut own, shown) => {
+                hidden = own.len() > shown;
+                own.consume(part.consumed);
+                if part.consumed > 0 {
+                    // what the parser has seen of the next request, it must be shown again
+                    connection.window = limits::WINDOW.max(shown - part.consumed);
                 }
                 own
             }
         };
-        if connection.input.len() as u64 > self.server.state.config.client_query_buffer_limit {
+        let waiting = connection.input.len();
+        let Some(client) = self.server.state.clients.get_mut(part.client) else { return };
+        client.pending_input = waiting;
+        let limit = usize::try_from(self.server.state.config.client_query_buffer_limit).unwrap_or(usize::MAX);
+        if waiting > limit.min(limits::QUERY_MAX) {
             self.server.query_buffer_exceeded(part.client);
+        } else if hidden && !client.is_held() {
+            // one that is held back is queued when it may go on; until then its socket is read
+            if part.consumed == 0 {
+                connection.window = connection.window.saturating_mul(2);
+            }
+            connection.resumed = true;
+            self.queue(part.connection);
         }
     }
 
@@ -372,6 +385,7 @@ impl Reactor {
             for client in runnable {
                 if let Some(index) = self.connection_of(client) {
                     self.server.state.clients[client].flags.set(ClientFlags::RUNNABLE, false);
+                    self.connections[index].resumed = true;
                     self.queue(index);
                 }
             }
@@ -439,7 +453,8 @@ impl Reactor {
         }
     }
 
-    /// Writes one connection's output until all is sent or the kernel takes no more.
+    /// Writes one connection's output until all is sent, or the kernel takes no more, or others must have
+    /// their turn.
     fn write(&mut self, index: usize) {
         let connection = &mut self.connections[index];
         let Some(client) = self.server.state.clients.get_mut(connection.client) else { return };
@@ -454,6 +469,12 @@ impl Reactor {
                     sent += written;
                     if let Some(buffer) = client.output.advance(written) {
                         self.server.state.spare.give(buffer);
+                    }
+                    if sent >= limits::WRITE_BUDGET && !client.output.is_empty() {
+                        // asked anew, the poll tells at once whether there is still room
+                        let token = token(index, connection.generation);
+                        failed = connection.watch_writable(self.poll.registry(), token, true).is_err();
+                        break;
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -490,7 +511,7 @@ impl Source {
     fn bytes<'a>(&'a self, arena: &'a [u8]) -> &'a [u8] {
         match self {
             Source::Arena(range) => &arena[range.clone()],
-            Source::Own(own) => own,
+            Source::Own(own, shown) => &own.bytes()[..*shown],
         }
     }
 }

@@ -301,7 +301,8 @@ fn parse_multibulk(input: &[u8], start: usize, partial: &mut Partial, limits: &R
 #[cold]
 fn parse_inline(input: &[u8], start: usize) -> Parsed {
     let line = &input[start..];
-    let Some(len) = memchr::memchr(b'\n', line) else {
+    // however the line arrives, it has one limit
+    let Some(len) = memchr::memchr(b'\n', &line[..line.len().min(limits::INLINE_MAX + 1)]) else {
         return if line.len() > limits::INLINE_MAX { error("too big inline request") } else { Parsed::Incomplete };
     };
     let end = start + len + 1;

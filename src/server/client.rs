@@ -183,6 +183,12 @@ impl Client {
         }
     }
 
+    /// Whether its next request must not run now.
+    #[inline]
+    pub fn is_held(&self) -> bool {
+        self.flags.any(ClientFlags::BLOCKED.or(ClientFlags::PAUSED).or(ClientFlags::CLOSE_AFTER_REPLY).or(ClientFlags::CLOSE_NOW))
+    }
+
     /// A command of its has been replied to: `CLIENT REPLY SKIP` moves on from that command to the next one.
     #[inline]
     pub fn replied(&mut self) {

@@ -103,7 +103,11 @@ impl Server {
             state.stats.reads += 1;
             client.active_at = state.now.unix;
         }
-        if client.flags.any(ClientFlags::BLOCKED.or(ClientFlags::PAUSED).or(ClientFlags::CLOSE_AFTER_REPLY).or(ClientFlags::CLOSE_NOW)) {
+        if client.is_held() {
+            // nothing that follows the last request of a client is wanted
+            if client.flags.any(ClientFlags::CLOSE_AFTER_REPLY.or(ClientFlags::CLOSE_NOW)) {
+                inbound.consumed = inbound.bytes.len();
+            }
             return;
         }
         let limits = if client.flags.any(ClientFlags::AUTHENTICATED) {
