@@ -7,7 +7,7 @@ use ruddle::config::{self, Config, Startup, Supervised};
 use ruddle::net::reactor::Reactor;
 use ruddle::net::{listener, logging, process, stopwatch, supervision};
 use ruddle::persist::child::Spawn;
-use ruddle::persist::rdb::load::Overdue;
+use ruddle::persist::rdb::load::{Overdue, Twice};
 use ruddle::persist::storage::Disk;
 use ruddle::server::{Server, Stop};
 
@@ -87,13 +87,14 @@ fn load(server: &mut Server) -> Result<(), String> {
     let started = clock::now();
     let Server { keyspace, state, .. } = server;
     keyspace.heat.set_time(started.unix.to_millis().seconds());
+    state.snapshots.remove_old_drafts();
     if state.config.appendonly {
         server.start_aof()?;
         let micros = clock::now().monotonic.micros_since(started.monotonic);
         log::info!("DB loaded from append only file: {:.3} seconds", micros as f64 / 1e6);
         return Ok(());
     }
-    let loaded = state.snapshots.load(keyspace, &state.config, Overdue::Drop);
+    let loaded = state.snapshots.load(keyspace, &state.config, Overdue::Drop, Twice::Refuse);
     match loaded {
         Ok(None) => Ok(()),
         Ok(Some(_)) => {

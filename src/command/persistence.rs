@@ -92,7 +92,9 @@ fn save(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
     if state.snapshots.is_running() {
         return Err(Error::fixed("ERR Background save already in progress"));
     }
-    match state.snapshots.save(space, &state.config, REDIS_VERSION, state.now) {
+    let saved = state.snapshots.save(space, &state.config, REDIS_VERSION, state.now);
+    state.heed_snapshots();
+    match saved {
         Ok(()) => ctx.reply.ok(),
         Err(Refusal::Busy | Refusal::Failed) => return Err(Error::fixed("ERR")),
     }
@@ -117,7 +119,9 @@ fn bgsave(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
         ctx.reply.simple("Background saving scheduled");
         return DONE;
     }
-    match state.snapshots.start(space, &state.config, REDIS_VERSION, state.now) {
+    let started = state.snapshots.start(space, &state.config, REDIS_VERSION, state.now);
+    state.heed_snapshots();
+    match started {
         Ok(()) => ctx.reply.simple("Background saving started"),
         Err(Refusal::Busy | Refusal::Failed) => return Err(Error::fixed("ERR")),
     }

@@ -14,4 +14,13 @@ impl Keyspace {
         self.add_entry(db, hash, entry);
         true
     }
+
+    /// Removes a key to make room for one from a file.
+    pub fn unload(&mut self, db: DbIndex, key: &[u8]) {
+        let hash = self.hasher.hash(key);
+        if let Some(position) = self.databases[db.at()].table.find(hash, key) {
+            let entry = self.take_entry(db, hash, position);
+            self.dispose(entry);
+        }
+    }
 }

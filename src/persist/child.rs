@@ -251,6 +251,14 @@ unsafe fn close_from(first: libc::c_int) {
     }
 }
 
+/// Whether there is a process of that number.
+pub fn is_alive(pid: u32) -> bool {
+    let Ok(pid) = libc::pid_t::try_from(pid) else { return false };
+    // SAFETY: signal 0 is sent to nobody; the call only tells whether it could be.
+    let reached = unsafe { libc::kill(pid, 0) } == 0;
+    pid > 0 && (reached || io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH))
+}
+
 /// Bytes of memory that this process does not share with its parent any more.
 pub fn copied_memory() -> u64 {
     let map = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();

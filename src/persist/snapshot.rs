@@ -5,9 +5,9 @@
 //! file when it is durable. Whoever starts one is told of its end in the log, which is Redis's to the word
 //! where tools read it.
 
-use super::child::{Child, End, Pulse, Spawn, copied_memory};
+use super::child::{Child, End, Pulse, Spawn, copied_memory, is_alive};
 use super::rdb::input::Input;
-use super::rdb::load::{self, Loaded, Overdue};
+use super::rdb::load::{self, Loaded, Overdue, Twice};
 use super::rdb::output::Writing;
 use super::rdb::read_value::Shapes;
 use super::rdb::save::{self, HeatKept};
@@ -259,8 +259,21 @@ impl Snapshots {
         }
     }
 
+    /// Removes drafts of processes that are gone: a server or child that was killed could not.
+    pub fn remove_old_drafts(&self) {
+        let process = |name: &str| name.strip_prefix("temp-")?.strip_suffix(".rdb")?.parse::<u32>().ok();
+        for name in self.storage.list(".").unwrap_or_default() {
+            if process(&name).is_some_and(|pid| name == draft(pid) && !is_alive(pid)) {
+                match self.storage.remove(&name) {
+                    Ok(()) => log::info!("Removed {name}, the unfinished snapshot of a process that is gone"),
+                    Err(error) => log::warn!("Cannot remove {name}, an unfinished snapshot: {}", reason(&error)),
+                }
+            }
+        }
+    }
+
     /// Loads the snapshot file; `None` without one. What was loaded before an error stays.
-    pub fn load(&mut self, space: &mut Keyspace, config: &Config, overdue: Overdue) -> Result<Option<Loaded>, LoadError> {
+    pub fn load(&mut self, space: &mut Keyspace, config: &Config, overdue: Overdue, twice: Twice) -> Result<Option<Loaded>, LoadError> {
         let mut file = match self.storage.open(&config.dbfilename) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => {
@@ -272,7 +285,7 @@ impl Snapshots {
             }
             Ok(file) => file,
         };
-        self.load_from(&mut *file, space, config, overdue).map(|(loaded, _)| Some(loaded))
+        self.load_from(&mut *file, space, config, overdue, twice).map(|(loaded, _)| Some(loaded))
     }
 
     /// Loads a snapshot from a file. Gives also what was read of the file behind the snapshot.
@@ -282,6 +295,7 @@ impl Snapshots {
         space: &mut Keyspace,
         config: &Config,
         overdue: Overdue,
+        twice: Twice,
     ) -> Result<(Loaded, Vec<u8>), LoadError> {
         let size = file.length().unwrap_or(0).max(1);
         let mut tenths = 0;
@@ -296,6 +310,7 @@ impl Snapshots {
         let mut plan = load::Plan {
             shapes: Shapes::new(config, space.hasher()),
             overdue,
+            twice,
             relaxed: config.rdb_version_check.word() == "relaxed",
             key_delay: config.key_load_delay,
             pulse: &mut pulse,

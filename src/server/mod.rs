@@ -452,7 +452,7 @@ impl State {
                 client.flags.set(ClientFlags::AUTHENTICATED, true);
             }
         }
-        self.gates.update();
+        self.heed_snapshots();
     }
 
     /// From how many nanoseconds on a command is worth a closer look.

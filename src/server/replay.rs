@@ -10,7 +10,7 @@ use crate::keyspace::DbIndex;
 use crate::keyspace::expiry::Expiry;
 use crate::persist::aof::reader::{CommandReader, Next};
 use crate::persist::aof::rewrite::names;
-use crate::persist::rdb::load::Overdue;
+use crate::persist::rdb::load::{Overdue, Twice};
 use crate::persist::storage::{ReadFile, reason};
 use crate::resp::request::Args;
 
@@ -131,7 +131,7 @@ impl Server {
         let snapshots = &mut self.state.snapshots;
         let file = snapshots.storage.open(path).map_err(|error| reason(&error))?;
         let mut file = Counting { file, count: 0 };
-        let loaded = snapshots.load_from(&mut file, &mut self.keyspace, &self.state.config, Overdue::Keep);
+        let loaded = snapshots.load_from(&mut file, &mut self.keyspace, &self.state.config, Overdue::Keep, Twice::Refuse);
         let (_, rest) = loaded.map_err(|error| format!("Error reading the {what} file {name}, AOF loading aborted: {error}"))?;
         if old {
             log::info!("Reading the remaining AOF tail...");

@@ -1,4 +1,4 @@
-//! Stopping: what has to be done before the process may end.
+//! Stopping, what has to be done before the process may end; and going on without being able to save.
 //!
 //! A stop is asked for by SHUTDOWN or a signal. It saves the data if there are rules for snapshots or it is
 //! told to, unless it is told not to; if that fails the server stays, unless it is forced. Only then the
@@ -14,6 +14,13 @@ use crate::persist::aof::Phase;
 pub struct Stays;
 
 impl State {
+    /// Refuses writes while the last snapshot has failed, if the configuration says so, or takes them again.
+    pub fn heed_snapshots(&mut self) {
+        let config = &self.config;
+        self.gates.unsaved = !self.snapshots.last_ok && config.stop_writes_on_bgsave_error && !config.save.is_empty();
+        self.gates.update();
+    }
+
     /// Makes ready to stop, and stops.
     pub fn shut_down(&mut self, space: &mut Keyspace, actions: Actions) -> Result<(), Stays> {
         log::warn!("User requested shutdown...");
@@ -33,6 +40,7 @@ impl State {
         if wanted {
             log::info!("Saving the final RDB snapshot before exiting.");
             let saved = self.snapshots.save(space, &self.config, super::REDIS_VERSION, self.now);
+            self.heed_snapshots();
             if saved.is_err() && !actions.contains(Actions::FORCE) {
                 log::warn!("Error trying to save the DB, can't exit.");
                 return Err(Stays);

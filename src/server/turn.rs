@@ -340,8 +340,7 @@ impl Server {
         if !state.rewrites.is_running() {
             state.snapshots.attend(&mut self.keyspace, &state.config, super::REDIS_VERSION, state.now);
         }
-        state.gates.unsaved = !state.snapshots.last_ok && state.config.stop_writes_on_bgsave_error && !state.config.save.is_empty();
-        state.gates.update();
+        state.heed_snapshots();
         self.attend_rewrite();
         let nanos = self.state.stopwatch.now().saturating_sub(started);
         self.state.stats.hold(nanos, || "cron".to_string());

@@ -22,6 +22,7 @@ mod hyperloglog;
 mod info;
 mod keys;
 mod list;
+mod persistence;
 mod pubsub;
 mod readme;
 mod server;

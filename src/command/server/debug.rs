@@ -13,7 +13,7 @@ use crate::keyspace::DbIndex;
 use crate::keyspace::effects::Event;
 use crate::keyspace::write::Ttl;
 use crate::persist::aof::Phase;
-use crate::persist::rdb::load::Overdue;
+use crate::persist::rdb::load::{Overdue, Twice};
 use crate::resp::request::Args;
 use crate::server::client::ClientFlags;
 use crate::server::context::{Ctx, DONE, Outcome, integer};
@@ -218,13 +218,12 @@ fn htstats(ctx: &mut Ctx<'_>, word: &[u8]) -> Outcome {
 }
 
 fn reload(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
-    let (mut save, mut flush) = (true, true);
+    let (mut save, mut flush, mut twice) = (true, true, Twice::Refuse);
     for word in args.from(2).iter() {
         match word.to_ascii_uppercase().as_slice() {
             b"NOSAVE" => save = false,
             b"NOFLUSH" => flush = false,
-            // keys that are there already are an error otherwise, too
-            b"MERGE" => return Err(Error::fixed("ERR DEBUG RELOAD does not merge here")),
+            b"MERGE" => twice = Twice::Replace,
             _ => return Err(Error::fixed("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")),
         }
     }
@@ -238,7 +237,7 @@ fn reload(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
             space.flush(DbIndex(index));
         });
     }
-    let loaded = state.snapshots.load(space, &state.config, Overdue::Keep);
+    let loaded = state.snapshots.load(space, &state.config, Overdue::Keep, twice);
     space.dirty = 0;
     match loaded {
         Ok(Some(_)) => ctx.reply.ok(),

@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn promises_are_not_believed() {
         let refuse = |bytes: &[u8]| Input::of_bytes(bytes.to_vec()).owned_string().expect_err("refused");
-        assert_eq!(refuse(&[0x80, 0x7f, 0xff, 0xff, 0xff, b'a']), LoadError::Truncated);
+        assert_eq!(refuse(&[0x80, 0x3f, 0xff, 0xff, 0xff, b'a']), LoadError::Truncated);
         assert!(matches!(refuse(&[0x81, 0xff, 0, 0, 0, 0, 0, 0, 0]), LoadError::Corrupt(_)));
         assert!(matches!(refuse(&[0x82]), LoadError::Corrupt(_)));
         assert!(matches!(refuse(&[0xC4]), LoadError::Corrupt(_)));

@@ -19,12 +19,23 @@ pub enum Overdue {
     Keep,
 }
 
+/// What becomes of a key that is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Twice {
+    /// It is an error: the file is damaged.
+    Refuse,
+    /// The one of the file takes its place.
+    Replace,
+}
+
 /// How to load.
 pub struct Plan<'p> {
     /// Shapes of values.
     pub shapes: Shapes,
     /// Keys whose deadline has passed.
     pub overdue: Overdue,
+    /// Keys that are there already.
+    pub twice: Twice,
     /// Whether a newer version than known is tried.
     pub relaxed: bool,
     /// As for saving, for tests.
@@ -206,6 +217,9 @@ fn load_key(
         (_, Some(idle)) if !space.heat.counts => space.heat.from_idle(u32::try_from(idle).unwrap_or(u32::MAX)),
         _ => space.heat.fresh(),
     };
+    if plan.twice == Twice::Replace {
+        space.unload(db, key);
+    }
     if !space.load(db, read_value::entry(key, ahead.deadline, heat, value, text)) {
         return Err(in_key(LoadError::corrupt("the key is there twice"), key));
     }
