@@ -12,7 +12,6 @@ use crate::config::Guard;
 use crate::keyspace::DbIndex;
 use crate::keyspace::effects::Event;
 use crate::keyspace::write::Ttl;
-use crate::persist::aof::Phase;
 use crate::persist::rdb::load::{Overdue, Twice};
 use crate::resp::request::Args;
 use crate::server::client::ClientFlags;
@@ -103,7 +102,7 @@ fn debug(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
         (b"REPLYBUFFER", 4) if args.is(2, "PEAK-RESET-TIME") || args.is(2, "RESIZING") => {}
         (b"QUICKLIST-PACKED-THRESHOLD", 3) => check_threshold(args.at(2))?,
         (b"CHANGE-REPL-ID", 2) => ctx.state.replication_id = ctx.state.random.hex_id(),
-        (b"LOADAOF", 2) => load_aof(ctx)?,
+        (b"LOADAOF", 2) => ctx.state.later.push(Later::ReloadAof),
         (b"LOG", 3) => log::warn!("DEBUG LOG: {}", String::from_utf8_lossy(args.at(2))),
         (b"POPULATE", 3..=5) => populate(ctx, args)?,
         (b"ERROR", 3) => return Err(Error::bytes(args.at(2).to_vec())),
@@ -119,14 +118,6 @@ fn debug(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     }
     ctx.reply.ok();
     DONE
-}
-
-fn load_aof(ctx: &mut Ctx<'_>) -> Result<(), Error> {
-    if ctx.state.aof.phase() != Phase::On {
-        return Err(Error::fixed("ERR Error trying to load the AOF files, check server logs."));
-    }
-    ctx.state.later.push(Later::ReloadAof);
-    Ok(())
 }
 
 /// On unless the word is zero or no number, as C's `atoi` reads it.

@@ -63,6 +63,11 @@ impl Names {
         self.path(&format!("temp-{}.manifest", self.stem))
     }
 
+    /// The path of a base that a process writes.
+    pub fn draft_of_base(&self, process: u32) -> String {
+        self.path(&format!("temp-{}.{process}.base", self.stem))
+    }
+
     fn draft_of_increment(&self) -> String {
         self.path(&format!("temp-{}.incr", self.stem))
     }
@@ -330,7 +335,19 @@ impl Aof {
         self.appender = Some(Appender::new(file, generation, length(storage, &path), now));
         self.phase = Phase::On;
         self.collect_history(storage, names);
+        self.collect_drafts(storage, names);
         Ok(())
+    }
+
+    /// Removes what an earlier run did not finish because it was killed.
+    fn collect_drafts(&mut self, storage: &dyn Storage, names: &Names) {
+        let prefix = format!("temp-{}.", names.stem);
+        let ours = |rest: &str| rest == "incr" || rest == "manifest" || rest.ends_with(".base");
+        for name in storage.list(&names.directory).unwrap_or_default() {
+            if name.strip_prefix(&prefix).is_some_and(ours) {
+                self.remove(storage, &names.path(&name));
+            }
+        }
     }
 
     fn next_generation(&mut self) -> Generation {

@@ -170,15 +170,15 @@ impl Rewrites {
     pub fn start(&mut self, aof: &mut Aof, means: &Means<'_>, plan: &BasePlan, space: &Keyspace, first: bool) -> Result<(), NotBegun> {
         let started = aof.begin(means.storage, &means.names(), &means.policy, first).and_then(|()| {
             self.begun += 1;
-            let storage = means.storage;
-            let child = Child::start(means.spawn, |voice| write_draft(storage, plan, space, voice));
+            let (storage, names) = (means.storage, means.names());
+            let child = Child::start(means.spawn, |voice| write_draft(storage, &names, plan, space, voice));
             child.map_err(|error| format!("Can't rewrite append only file in background: fork: {}", reason(&error)))
         });
         match started {
             Ok(child) => {
                 log::info!("Background append only file rewriting started by pid {}", child.pid());
                 self.scheduled = false;
-                let draft = draft(child.pid());
+                let draft = means.names().draft_of_base(child.pid());
                 self.running = Some(Running { child, started: means.now, draft, format: plan.format() });
                 Ok(())
             }
@@ -285,13 +285,9 @@ impl Rewrites {
     }
 }
 
-fn draft(process: u32) -> String {
-    format!("temp-rewriteaof-bg-{process}.aof")
-}
-
 /// What the child does.
-fn write_draft(storage: &dyn Storage, plan: &BasePlan, space: &Keyspace, voice: &mut Voice) -> bool {
-    let written = plan.write(storage, &draft(std::process::id()), space, |keys| {
+fn write_draft(storage: &dyn Storage, names: &Names, plan: &BasePlan, space: &Keyspace, voice: &mut Voice) -> bool {
+    let written = plan.write(storage, &names.draft_of_base(std::process::id()), space, |keys| {
         if voice.is_heard() {
             voice.say(Pulse { keys, copied: 0 });
         }
