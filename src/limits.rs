@@ -64,3 +64,19 @@ pub const ACCEPT_RETRY: crate::base::clock::Millis = crate::base::clock::Millis(
 
 const _: () = assert!(QUERY_MAX + LONG_READ + WINDOW < u32::MAX as usize, "every byte of the input has a 32-bit number");
 const _: () = assert!(WINDOW > READ_CHUNK, "a long input shows more than one read");
+/// Keys that wait to be evicted, the coldest seen.
+pub const EVICTION_POOL: usize = 16;
+/// How often samples are taken anew when all that waited turned out to be in use.
+pub const EVICTION_TRIES: usize = 8;
+/// Buckets or keys that are looked at in vain before the deadline index is asked for volatile keys.
+pub const EVICTION_PROBES: usize = 32;
+/// Filings among which the one that expires first is looked for.
+pub const EVICTION_WINDOW: usize = 16;
+/// Keys that are evicted before a look at the clock.
+pub const EVICTION_BATCH: usize = 16;
+/// The least that all clients together may take, in bytes, whatever `maxmemory-clients` says: with less
+/// nobody could tell the server otherwise.
+pub const CLIENT_MEMORY_LEAST: usize = 128 * 1024;
+/// Percent of the memory of machine or container that `maxmemory auto` allows: the rest is for snapshots and
+/// what the allocator wastes.
+pub const AUTO_MAXMEMORY_PERCENT: u64 = 75;

@@ -9,7 +9,7 @@ use ruddle::net::{listener, logging, process, stopwatch, supervision};
 use ruddle::persist::child::Spawn;
 use ruddle::persist::rdb::load::{Overdue, Twice};
 use ruddle::persist::storage::Disk;
-use ruddle::server::{Server, Stop};
+use ruddle::server::{Server, Stop, ceiling};
 
 fn main() -> ExitCode {
     let arguments: Vec<Vec<u8>> = std::env::args_os().skip(1).map(std::os::unix::ffi::OsStringExt::into_vec).collect();
@@ -51,6 +51,7 @@ fn serve(mut config: Config) -> Result<(), String> {
     config.maxclients = process::raise_descriptor_limit(config.maxclients);
     let listeners = listener::open(&config)?;
     let pid_file = process::write_pid_file(&config);
+    config.resolve_auto_maxmemory(ceiling::automatic_limit((process::host().usage)().usable_memory));
     let seed = random::entropy_seed().map_err(|error| format!("No randomness from the system: {error}"))?;
     let mut server = Server::new(config, ruddle::command::registry(), seed, clock::now(), stopwatch::best());
     server.state.host = process::host();

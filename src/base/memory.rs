@@ -53,11 +53,14 @@ pub fn used() -> usize {
     usize::try_from(counters::balance() + OTHERS.load(Ordering::Relaxed)).unwrap_or(0)
 }
 
-/// On a helper thread: adds what changed since `last` to the total, and remembers it.
-pub fn publish(last: &mut i64) {
+/// On a helper thread: adds what changed since `last` to the total, and remembers it. Gives how many bytes
+/// more were freed than allocated.
+pub fn publish(last: &mut i64) -> usize {
     let balance = counters::balance();
-    OTHERS.fetch_add(balance - *last, Ordering::Relaxed);
+    let change = balance - *last;
+    OTHERS.fetch_add(change, Ordering::Relaxed);
     *last = balance;
+    usize::try_from(-change).unwrap_or(0)
 }
 
 /// The allocator's name and version, for INFO.

@@ -358,7 +358,7 @@ fn describe(state: &State, key: ClientKey, text: &mut Vec<u8>) {
         subscriptions.map_or(0, |s| s.patterns.len()),
         subscriptions.map_or(0, |s| s.shards.len()),
         client.watched.len(),
-        client.pending_input,
+        client.pending_input.saturating_sub(client.partial.parsed()),
         queued.map_or(0, |t| t.bytes()),
         client.output.tail.capacity(),
         client.output.tail.capacity(),

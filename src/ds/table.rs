@@ -678,6 +678,32 @@ impl<B: Block> Table<B> {
         if self.len == 0 {
             return None;
         }
+        loop {
+            let bucket = self.random_bucket(&mut draw);
+            let slot = draw(SLOTS);
+            if bucket.occupied & (1 << slot) != 0 {
+                return Some(block_of(bucket.slots[slot]));
+            }
+        }
+    }
+
+    /// Visits the blocks, 7 at most and perhaps none, of a bucket that `draw(n)` chooses, a uniform number below
+    /// `n`. Every block of the table has the same chance, for less than it takes to draw them one by one.
+    pub fn sample(&self, mut draw: impl FnMut(usize) -> usize, mut visit: impl FnMut(NonNull<u8>)) {
+        if self.len == 0 {
+            return;
+        }
+        let bucket = self.random_bucket(&mut draw);
+        for at in bits(bucket.occupied & PRESENT) {
+            prefetch((bucket.slots[at] & ADDRESS) as *const u8);
+        }
+        for at in bits(bucket.occupied & PRESENT) {
+            visit(block_of(bucket.slots[at]));
+        }
+    }
+
+    /// A bucket chosen with equal chance among all. The table is not empty.
+    fn random_bucket(&self, draw: &mut impl FnMut(usize) -> usize) -> &Bucket {
         let most = if self.directory.len() == 1 { self.directory[0].buckets() } else { MAX_BUCKETS };
         loop {
             let segment = self.directory[draw(self.directory.len())];
@@ -685,13 +711,9 @@ impl<B: Block> Table<B> {
             if self.global_depth > segment.depth() && draw(1 << (self.global_depth - segment.depth())) != 0 {
                 continue;
             }
-            let (index, slot) = (draw(most), draw(SLOTS));
-            if index >= segment.buckets() {
-                continue;
-            }
-            let bucket = segment.bucket(index);
-            if bucket.occupied & (1 << slot) != 0 {
-                return Some(block_of(bucket.slots[slot]));
+            let index = draw(most);
+            if index < segment.buckets() {
+                return segment.bucket(index);
             }
         }
     }

@@ -100,6 +100,16 @@ enum Stage {
     Early { after: (u64, u64) },
 }
 
+/// Where filings are.
+#[derive(Clone, Copy)]
+enum Source {
+    Early,
+    /// In the slot that a sweep has taken.
+    Swept,
+    Level(usize),
+    Far,
+}
+
 /// Something that has to happen before the cursor may pass a tick.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Event {
@@ -242,6 +252,51 @@ impl<T: Copy> Wheel<T> {
             }
         }
         false
+    }
+
+    /// Shows the owner filings from the soonest slots for a verdict on each, `window` at most: enough to find
+    /// the earliest of all, if its slot holds no more than that; else some of that slot. Between filings
+    /// of one slot there is no order.
+    pub fn judge_soonest(&mut self, window: usize, mut judge: impl FnMut(T, u64) -> Verdict) {
+        let mut taken: Vec<(T, u64)> = Vec::with_capacity(window);
+        let mut earliest = u64::MAX;
+        while taken.len() < window {
+            let Some((start, source)) = self.soonest_source().filter(|&(start, _)| start <= earliest) else { break };
+            let popped = match source {
+                Source::Early => self.pop_early(u64::MAX),
+                Source::Swept => {
+                    // what goes back is to be seen again by the sweep that had taken it
+                    let place = place_of(self.sweep.start >> width_bits(self.sweep.level));
+                    self.sweep.stage = Stage::Slots { level: self.sweep.level, place };
+                    self.sweep.pop()
+                }
+                Source::Level(level) => {
+                    let slot = start >> width_bits(level);
+                    self.levels[level].pop(place_of(slot)).map(|(item, low)| (item, deadline_of(slot << width_bits(level), level, low)))
+                }
+                Source::Far => self.far.pop().or_else(|| self.far_moving.pop()),
+            };
+            let (item, deadline) = popped.expect("a source has a filing");
+            earliest = earliest.min(deadline);
+            taken.push((item, deadline));
+        }
+        // last out, first in again: the same window is seen next time
+        for (item, deadline) in taken.into_iter().rev() {
+            let verdict = judge(item, deadline);
+            self.obey(verdict, item, deadline);
+        }
+    }
+
+    /// Where the filing with the earliest deadline may be, and a bound below which it is not.
+    fn soonest_source(&self) -> Option<(u64, Source)> {
+        let early = self.early.first_key_value().map(|(&(deadline, _), _)| (deadline, Source::Early));
+        let swept = (!self.sweep.chain.is_empty()).then_some((self.sweep.start, Source::Swept));
+        let far = self.far.earliest().into_iter().chain(self.far_moving.earliest()).min().map(|earliest| (earliest, Source::Far));
+        let levels = (0..LEVELS).filter_map(|level| {
+            let slot = self.levels[level].next_used(self.cursor >> width_bits(level))?;
+            Some((slot << width_bits(level), Source::Level(level)))
+        });
+        early.into_iter().chain(swept).chain(far).chain(levels).min_by_key(|&(start, _)| start)
     }
 
     // Filing.

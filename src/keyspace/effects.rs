@@ -3,7 +3,12 @@
 //! The write door appends here; it calls nobody. `Server` drains the queues at fixed points of a turn:
 //! propagation, then doomed transactions, tracked caches, keyspace events, and the ready keys last.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::DbIndex;
+use super::entry::{Entry, EntryRef};
+use crate::ds::table::Table;
 use crate::types::Value;
 
 /// A class of keyspace events, one letter of `notify-keyspace-events` each; the bits are those of
@@ -91,11 +96,64 @@ pub struct KeyEvent {
 }
 
 /// Something whose freeing takes long enough to be done elsewhere.
-pub enum Garbage {
+pub enum Waste {
     /// A value with many elements.
     Value(Value),
     /// The keys of a flushed database.
-    Keys(crate::ds::table::Table<super::entry::Entry>),
+    Keys(Table<Entry>),
+}
+
+impl Waste {
+    /// About how much memory it takes.
+    fn bytes(&self) -> usize {
+        match self {
+            Waste::Value(value) => value.bytes(MEASURED),
+            Waste::Keys(table) => {
+                let mut entries = 0;
+                for raw in table.iter().take(MEASURED_KEYS) {
+                    // SAFETY: the iterator borrows the table, so no block goes away.
+                    #[allow(unsafe_code)]
+                    let entry = unsafe { EntryRef::new(raw) };
+                    entries += entry.allocated() + entry.outside_bytes(MEASURED);
+                }
+                table.bytes() + entries * (table.len() / MEASURED_KEYS).max(1)
+            }
+        }
+    }
+}
+
+/// Elements of a value that are measured to know about the memory of all.
+const MEASURED: usize = 5;
+/// Keys of a flushed database that are.
+const MEASURED_KEYS: usize = 64;
+
+/// Waste on its way out. Its memory is in use until it is dropped, but as good as free.
+pub struct Garbage {
+    /// What it is.
+    pub waste: Waste,
+    /// What is left of it.
+    pub leaving: Leaving,
+}
+
+/// Bytes that somebody is about to free, and the account they are in. They leave it with this.
+pub struct Leaving {
+    bytes: usize,
+    account: Arc<AtomicUsize>,
+}
+
+impl Leaving {
+    /// So many bytes have been freed.
+    pub fn gone(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        self.account.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.gone(self.bytes);
+    }
 }
 
 /// A command as it goes to the append-only file and to replicas.
@@ -128,9 +186,23 @@ pub struct Effects {
     pub events: Vec<KeyEvent>,
     /// Values to be freed elsewhere.
     pub garbage: Vec<Garbage>,
+    /// The memory of garbage that was not freed yet.
+    leaving: Arc<AtomicUsize>,
 }
 
 impl Effects {
+    /// Leaves something to be freed elsewhere.
+    pub fn discard(&mut self, waste: Waste) {
+        let bytes = waste.bytes();
+        self.leaving.fetch_add(bytes, Ordering::Relaxed);
+        self.garbage.push(Garbage { waste, leaving: Leaving { bytes, account: Arc::clone(&self.leaving) } });
+    }
+
+    /// About how many bytes are in use only because garbage was not freed yet.
+    pub fn leaving(&self) -> usize {
+        self.leaving.load(Ordering::Relaxed)
+    }
+
     /// Queues a command for propagation, in order.
     pub fn propagate(&mut self, db: DbIndex, words: &[&[u8]]) {
         self.propagate_words(db, words.len(), words.iter().copied());

@@ -70,7 +70,7 @@ impl ExpiryStats {
     }
 }
 
-fn ticks(deadline: Millis) -> u64 {
+pub(super) fn ticks(deadline: Millis) -> u64 {
     u64::try_from(deadline.0).unwrap_or(0)
 }
 

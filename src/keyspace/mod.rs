@@ -11,6 +11,7 @@
 
 pub mod effects;
 pub mod entry;
+pub mod eviction;
 pub mod expiry;
 pub mod fields;
 pub mod heat;
@@ -32,6 +33,7 @@ use crate::types::{Stored, Type};
 
 use effects::{Effects, Event, EventClass};
 use entry::{Entry, EntryRef, View};
+use eviction::Eviction;
 use expiry::{Deadlines, Expiry, ExpiryStats};
 use heat::HeatPolicy;
 use interests::Interests;
@@ -155,6 +157,8 @@ pub struct Keyspace {
     pub expiry_stats: ExpiryStats,
     /// How accesses are remembered.
     pub heat: HeatPolicy,
+    /// Which keys go when memory is short.
+    pub eviction: Eviction,
     /// Whether nothing is removed on its own account, by deadline or for memory: clients are paused.
     pub standstill: bool,
     /// Whether keys are removed when their deadline passes, or only when somebody meets them then
@@ -183,6 +187,7 @@ impl Keyspace {
             stats: KeyStats::default(),
             expiry_stats: ExpiryStats::default(),
             heat: HeatPolicy::default(),
+            eviction: Eviction::default(),
             standstill: false,
             active_expiry: true,
             touches: true,
@@ -338,7 +343,7 @@ impl Keyspace {
     /// Frees a value, or hands one that takes long to the disposal.
     pub fn dispose_value(&mut self, value: crate::types::Value) {
         if value.weight() > crate::limits::FREE_IN_PLACE {
-            self.effects.garbage.push(effects::Garbage::Value(value));
+            self.effects.discard(effects::Waste::Value(value));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Whole keys on the move: RENAME, MOVE, COPY's target, SWAPDB, FLUSHDB.
 
-use super::effects::{Event, Garbage};
+use super::effects::{Event, Waste};
 use super::entry::Entry;
 use super::{Database, Db, DbIndex, Keyspace};
 
@@ -92,7 +92,7 @@ impl Keyspace {
         let keys = old.table.len() as u64;
         self.wake_all(db);
         if keys > 0 {
-            self.effects.garbage.push(Garbage::Keys(old.table));
+            self.effects.discard(Waste::Keys(old.table));
         }
         self.invalidate_all();
         self.dirty += keys;

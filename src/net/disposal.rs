@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::base::memory;
-use crate::keyspace::effects::Garbage;
+use crate::keyspace::effects::{Garbage, Waste};
 
 /// The way to the thread.
 pub struct Disposal {
@@ -20,7 +20,7 @@ impl Disposal {
         thread::Builder::new().name("disposal".into()).spawn(move || {
             let mut published = 0;
             loop {
-                let garbage = match receiver.recv_timeout(Duration::from_secs(1)) {
+                let Garbage { waste, mut leaving } = match receiver.recv_timeout(Duration::from_secs(1)) {
                     Ok(garbage) => garbage,
                     Err(RecvTimeoutError::Timeout) => {
                         memory::give_back();
@@ -28,17 +28,19 @@ impl Disposal {
                     }
                     Err(RecvTimeoutError::Disconnected) => return,
                 };
-                match garbage {
+                match waste {
                     // in slices, so that the memory in use sinks as it is given back
-                    Garbage::Keys(mut table) => {
+                    Waste::Keys(mut table) => {
                         while let Some(blocks) = table.drain_segment() {
                             drop(blocks);
-                            memory::publish(&mut published);
+                            leaving.gone(memory::publish(&mut published));
                         }
                     }
-                    other => drop(other),
+                    Waste::Value(value) => drop(value),
                 }
                 memory::publish(&mut published);
+                // what it takes no more was counted before it leaves the account: nobody sees it twice
+                drop(leaving);
             }
         })?;
         Ok(Disposal { sender })

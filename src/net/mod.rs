@@ -5,6 +5,7 @@
 //! [`syncer`] syncs files.
 
 pub mod connection;
+pub mod container;
 pub mod disposal;
 pub mod listener;
 pub mod logging;

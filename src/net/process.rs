@@ -125,6 +125,7 @@ fn usage() -> Usage {
     Usage {
         resident: resident(),
         machine_memory: machine_memory(),
+        usable_memory: super::container::memory_limit().map_or(machine_memory(), |limit| limit.min(machine_memory())),
         user_micros,
         system_micros,
         main_user_micros,

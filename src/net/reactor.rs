@@ -494,8 +494,9 @@ impl Reactor {
         client.bytes_out += sent as u64;
         self.server.state.stats.bytes_out += sent as u64;
         self.server.state.stats.writes += 1;
-        let done = client.output.is_empty();
-        if failed || done && client.flags.any(ClientFlags::CLOSE_AFTER_REPLY) {
+        let (key, done, flags) = (connection.client, client.output.is_empty(), client.flags);
+        self.server.state.memory_changed(key);
+        if failed || done && flags.any(ClientFlags::CLOSE_AFTER_REPLY) {
             self.close(index);
         }
     }

@@ -158,6 +158,11 @@ impl Partial {
         self.missing == 0
     }
 
+    /// How many bytes of the request have been understood, from its start.
+    pub fn parsed(&self) -> usize {
+        self.parsed
+    }
+
     /// How many bytes of the request must be there before it can end, from its start.
     pub fn wanted(&self) -> usize {
         self.parsed + self.bulk.map_or(0, |len| usize::try_from(len).unwrap_or(0) + 2)

@@ -80,6 +80,8 @@ client_flags! {
     LOOPBACK = 21;
     /// Is in the list of clients that may go on.
     RUNNABLE = 22;
+    /// Its memory is to be counted anew.
+    RECOUNT = 23;
 }
 
 impl ClientFlags {
@@ -169,6 +171,8 @@ pub struct Client {
     pub subscriptions: Option<Box<Subscriptions>>,
     /// Client-side caching.
     pub tracking: Option<Box<Tracking>>,
+    /// What it takes in the account of all clients' memory.
+    pub counted: usize,
 }
 
 impl Client {

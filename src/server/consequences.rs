@@ -72,6 +72,11 @@ impl Feed {
         }
     }
 
+    /// Bytes of memory that the stream takes here.
+    pub fn buffered(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Whether nothing has come since it was last taken.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()

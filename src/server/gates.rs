@@ -13,6 +13,8 @@ pub struct Gates {
     pub careful: bool,
     /// Whether a client runs MONITOR.
     pub monitored: bool,
+    /// Whether there is a limit on memory, or on that of clients.
+    pub limited: bool,
     /// Whether memory is over its limit and could not be brought below it.
     pub out_of_memory: bool,
     /// Whether this server follows a primary and takes no writes but its.

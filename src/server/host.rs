@@ -12,6 +12,8 @@ pub struct Usage {
     pub resident: usize,
     /// Bytes of memory that the machine has.
     pub machine_memory: u64,
+    /// Bytes of memory that this process may use: those of the machine, or fewer in a container.
+    pub usable_memory: u64,
     /// Microseconds of processor time in user mode.
     pub user_micros: u64,
     /// Microseconds of processor time in the kernel.

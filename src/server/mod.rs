@@ -10,7 +10,9 @@
 pub const REDIS_VERSION: &str = "8.0.6";
 
 pub mod blocking;
+pub mod ceiling;
 pub mod client;
+pub mod client_memory;
 pub mod consequences;
 pub mod context;
 pub mod dispatch;
@@ -53,7 +55,9 @@ use crate::resp::request::{Partial, Span};
 use crate::resp::writer::Reply;
 
 use blocking::Parked;
+use ceiling::Ceiling;
 use client::{Client, ClientFlags, ClientKey, Clients, Peer};
+use client_memory::ClientMemoryAccount;
 use consequences::Feed;
 use context::{Ctx, Propagation};
 use error::Error;
@@ -126,6 +130,10 @@ pub struct State {
     pub stats: Stats,
     /// What stands between clients and commands.
     pub gates: Gates,
+    /// The limit on memory.
+    pub ceiling: Ceiling,
+    /// What clients take of it.
+    pub client_memory: ClientMemoryAccount,
     /// CLIENT PAUSE.
     pub pause: Pause,
     /// The slow log.
@@ -246,6 +254,8 @@ impl Server {
             random,
             stats: Stats::default(),
             gates: Gates::default(),
+            ceiling: Ceiling::default(),
+            client_memory: ClientMemoryAccount::default(),
             pause: Pause::default(),
             slowlog,
             latency: LatencyMonitor::default(),
@@ -336,6 +346,7 @@ impl Server {
                 blocked: None,
                 subscriptions: None,
                 tracking: None,
+                counted: 0,
             }
         })
     }
@@ -344,6 +355,7 @@ impl Server {
     pub fn closed(&mut self, key: ClientKey) {
         self.state.release(&mut self.keyspace, key);
         self.state.forget(&mut self.keyspace, key);
+        self.state.memory_gone(key);
         self.state.clients.remove(key);
         self.settle();
         self.broadcast_changes();
@@ -444,6 +456,7 @@ impl State {
         }
         space.heat.log_factor = config.lfu_log_factor;
         space.heat.decay_minutes = config.lfu_decay_time;
+        space.eviction.configure(config.maxmemory_policy, config.maxmemory_samples, config.lazyfree_lazy_eviction);
         space.heat.counts = config.maxmemory_policy.word().ends_with("lfu");
         space.set_event_mask(config.notify_keyspace_events.bits());
         let authenticated = config.requirepass.is_empty();
@@ -452,7 +465,15 @@ impl State {
                 client.flags.set(ClientFlags::AUTHENTICATED, true);
             }
         }
+<<<<<<< HEAD
         self.heed_snapshots();
+=======
+        self.ceiling.limit = usize::try_from(config.maxmemory.bytes).unwrap_or(usize::MAX);
+        self.limit_client_memory();
+        self.gates.limited = self.ceiling.limit != 0 || self.client_memory.limit != 0;
+        self.gates.out_of_memory &= self.ceiling.limit != 0;
+        self.gates.update();
+>>>>>>> a08a421 (The memory ceiling: eviction under all policies, and of clients, within slices of time)
     }
 
     /// From how many nanoseconds on a command is worth a closer look.
@@ -466,6 +487,7 @@ impl State {
         let rates = std::mem::take(&mut self.stats.rates);
         self.stats = Stats { rates, peak_memory: crate::base::memory::used(), ..Stats::default() };
         self.stats.rates.restart();
+        self.ceiling.reset_exceeded();
         self.registry.iter_mut().for_each(|command| command.stats = stats::CommandStats::default());
         space.stats = crate::keyspace::KeyStats::default();
         space.expiry_stats = crate::keyspace::expiry::ExpiryStats::default();
@@ -498,6 +520,8 @@ impl State {
         if unsent == 0 {
             return;
         }
+        self.memory_changed(key);
+        let client = &mut self.clients[key];
         if !client.flags.any(ClientFlags::PENDING_WRITE) {
             client.flags.set(ClientFlags::PENDING_WRITE, true);
             self.pending_writes.push(key);

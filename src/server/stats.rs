@@ -130,6 +130,8 @@ pub struct Stats {
     pub errors: BTreeMap<Vec<u8>, u64>,
     /// Clients cut for too much output.
     pub output_limit_disconnections: u64,
+    /// Clients cut because all clients together took too much.
+    pub evicted_clients: u64,
     /// Clients cut for too much input.
     pub query_limit_disconnections: u64,
     /// Commands refused for want of authentication.

@@ -98,6 +98,8 @@ impl Server {
         client.flags.set(ClientFlags::RUNNABLE, false);
         client.bytes_in += inbound.fresh as u64;
         client.pending_input = inbound.bytes.len();
+        state.memory_changed(inbound.client);
+        let Some(client) = state.clients.get_mut(inbound.client) else { return };
         state.stats.bytes_in += inbound.fresh as u64;
         if inbound.fresh > 0 {
             state.stats.reads += 1;
@@ -226,6 +228,9 @@ impl Server {
     /// Runs one request and all that follows from it.
     #[inline]
     fn run(&mut self, key: ClientKey, args: Args<'_>, request: &Request) -> Ended {
+        if self.state.gates.limited && !self.keep_limits(key) {
+            return Ended::Replied;
+        }
         let hint = match request.hash {
             Some(hash) => {
                 let at = usize::from(self.state.registry.get(request.command.expect("a key has a command")).first_key);
@@ -266,6 +271,8 @@ impl Server {
         self.fire_timers();
         self.expire();
         self.conclude(Grouping::Apart);
+        self.keep_evicting();
+        self.state.evict_clients();
         self.state.limit_caches();
         let unix = self.keyspace.now;
         if unix >= self.next_cron || self.next_cron.saturating_sub(unix) > Millis(1000) {
@@ -280,6 +287,9 @@ impl Server {
     }
 
     fn next_deadline(&self) -> Millis {
+        if self.state.ceiling.unfinished {
+            return self.keyspace.now;
+        }
         let timer = self.state.timers.next_deadline().map(|tick| Millis(i64::try_from(tick).unwrap_or(i64::MAX)));
         let expiry = self.keyspace.databases().iter().filter_map(|database| database.next_deadline()).min();
         let expiry = expiry.filter(|_| self.keyspace.expires_actively());

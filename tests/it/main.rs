@@ -12,6 +12,7 @@ mod command;
 mod config;
 mod connection;
 mod events;
+mod eviction;
 mod expire;
 mod geo;
 #[allow(dead_code)]

@@ -9,6 +9,7 @@ use crate::config::access::Applied;
 use crate::config::access::failed;
 use crate::config::rewrite as file;
 use crate::resp::request::Args;
+use crate::server::ceiling::automatic_limit;
 use crate::server::context::{Block, Ctx, DONE, Flow, OnTimeout, Outcome};
 use crate::server::error::Error;
 use crate::server::row::{Command, Flags};
@@ -174,7 +175,10 @@ fn bring_about(ctx: &mut Ctx<'_>, applied: Applied) -> Result<(), Error> {
             return Err(Error::new(applied.refuse(&mut state.config, "appendonly", "Unable to turn on AOF. Check server logs.")));
         }
     }
-    state.config.resolve_auto_maxmemory((state.host.usage)().machine_memory);
+    if state.config.maxmemory.auto {
+        let usable = (state.host.usage)().usable_memory;
+        state.config.resolve_auto_maxmemory(automatic_limit(usable));
+    }
     state.reconfigured.extend(applied.changed);
     state.apply_config(ctx.db.space());
     Ok(())

@@ -301,12 +301,8 @@ fn memory_use(report: &mut Report<'_>) {
     report.line("rss_overhead_bytes", resident as i128 - mapped as i128);
     report.ratio("mem_fragmentation_ratio", resident, accounts.used);
     report.line("mem_fragmentation_bytes", resident as i128 - accounts.used as i128);
-    report.zeros(&[
-        "mem_not_counted_for_evict",
-        "mem_replication_backlog",
-        "mem_total_replication_buffers",
-        "mem_replica_full_sync_buffer",
-    ]);
+    report.line("mem_not_counted_for_evict", state.uncounted_memory());
+    report.zeros(&["mem_replication_backlog", "mem_total_replication_buffers", "mem_replica_full_sync_buffer"]);
     report.line("mem_clients_slaves", accounts.replicas);
     report.line("mem_clients_normal", accounts.clients);
     report.zeros(&["mem_cluster_links", "mem_aof_buffer"]);
@@ -394,7 +390,11 @@ fn stats(report: &mut Report<'_>) {
     report.line("expired_time_cap_reached_count", 0);
     report.line("expire_cycle_cpu_milliseconds", stats.expiry_nanos / 1_000_000);
     report.line("evicted_keys", space.stats.evicted);
-    report.zeros(&["evicted_clients", "evicted_scripts", "total_eviction_exceeded_time", "current_eviction_exceeded_time"]);
+    report.line("evicted_clients", stats.evicted_clients);
+    report.line("evicted_scripts", 0);
+    let (total, current) = state.ceiling.exceeded_ms(state.now.monotonic);
+    report.line("total_eviction_exceeded_time", total);
+    report.line("current_eviction_exceeded_time", current);
     report.line("keyspace_hits", space.stats.hits);
     report.line("keyspace_misses", space.stats.misses);
     subscriptions(report);
