@@ -237,7 +237,7 @@ impl Keyspace {
         let mut first: Option<(Millis, Box<[u8]>)> = None;
         // ghosts and deadlines that were put off hide what is behind them, but each only once
         for _ in 0..limits::EVICTION_PROBES {
-            let (mut found, mut moved) = (false, false);
+            let (mut soonest, mut moved) = (u64::MAX, false);
             let database = &mut self.databases[db.at()];
             let table = &database.table;
             database.wheel.judge_soonest(limits::EVICTION_WINDOW, |prefix, filed| {
@@ -250,7 +250,6 @@ impl Keyspace {
                         earliest = Some(earliest.map_or(deadline, |earliest| earliest.min(deadline)));
                     }
                     if let Some(deadline) = entry.deadline() {
-                        found |= ticks(deadline) <= filed;
                         if first.as_ref().is_none_or(|(earliest, _)| deadline < *earliest) {
                             first = Some((deadline, entry.key().into()));
                         }
@@ -262,10 +261,12 @@ impl Keyspace {
                     Some(deadline) if deadline > filed => Verdict::Refile(deadline),
                     Some(_) => Verdict::Keep,
                 };
+                soonest = soonest.min(filed);
                 moved |= verdict != Verdict::Keep;
                 verdict
             });
-            if found || !moved {
+            // what lies behind the soonest filing was perhaps not shown
+            if !moved || first.as_ref().is_some_and(|(deadline, _)| ticks(*deadline) <= soonest) {
                 break;
             }
         }
