@@ -334,12 +334,6 @@ fn nothing_goes_while_clients_are_paused_or_on_a_replica() {
     world.pass_ms(1001);
     world.ask(client, "PING");
     assert!(evicted(&world) > 0);
-    world.server.keyspace.expiry = Expiry::Hide;
-    let before = evicted(&world);
-    limit(&mut world, client, -5 * KB as isize);
-    assert_eq!(world.ask(client, "CONFIG SET replica-ignore-maxmemory no"), "+OK");
-    world.ask(client, "PING");
-    assert!(evicted(&world) > before);
 }
 
 // ---- the memory of clients
