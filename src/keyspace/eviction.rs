@@ -249,10 +249,10 @@ impl Keyspace {
                     if let Some(deadline) = entry.deadlines().earliest() {
                         earliest = Some(earliest.map_or(deadline, |earliest| earliest.min(deadline)));
                     }
-                    if let Some(deadline) = entry.deadline() {
-                        if first.as_ref().is_none_or(|(earliest, _)| deadline < *earliest) {
-                            first = Some((deadline, entry.key().into()));
-                        }
+                    if let Some(deadline) = entry.deadline()
+                        && first.as_ref().is_none_or(|(earliest, _)| deadline < *earliest)
+                    {
+                        first = Some((deadline, entry.key().into()));
                     }
                     false
                 });
