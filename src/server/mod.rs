@@ -465,15 +465,12 @@ impl State {
                 client.flags.set(ClientFlags::AUTHENTICATED, true);
             }
         }
-<<<<<<< HEAD
         self.heed_snapshots();
-=======
         self.ceiling.limit = usize::try_from(config.maxmemory.bytes).unwrap_or(usize::MAX);
         self.limit_client_memory();
         self.gates.limited = self.ceiling.limit != 0 || self.client_memory.limit != 0;
         self.gates.out_of_memory &= self.ceiling.limit != 0;
         self.gates.update();
->>>>>>> a08a421 (The memory ceiling: eviction under all policies, and of clients, within slices of time)
     }
 
     /// From how many nanoseconds on a command is worth a closer look.
