@@ -465,8 +465,8 @@ impl State {
                 client.flags.set(ClientFlags::AUTHENTICATED, true);
             }
         }
-        self.heed_snapshots();
         self.ceiling.limit = usize::try_from(config.maxmemory.bytes).unwrap_or(usize::MAX);
+        self.heed_snapshots();
         self.limit_client_memory();
         self.gates.limited = self.ceiling.limit != 0 || self.client_memory.limit != 0;
         self.gates.out_of_memory &= self.ceiling.limit != 0;
