@@ -23,6 +23,7 @@ pub mod keyspace;
 pub mod limits;
 pub mod net;
 pub mod persist;
+pub mod repl;
 pub mod resp;
 pub mod server;
 pub mod types;

@@ -95,7 +95,8 @@ fn load(server: &mut Server) -> Result<(), String> {
         log::info!("DB loaded from append only file: {:.3} seconds", micros as f64 / 1e6);
         return Ok(());
     }
-    let loaded = state.snapshots.load(keyspace, &state.config, Overdue::Drop, Twice::Refuse);
+    let overdue = if state.replication.follows() { Overdue::Keep } else { Overdue::Drop };
+    let loaded = state.snapshots.load(keyspace, &state.config, overdue, Twice::Refuse);
     match loaded {
         Ok(None) => Ok(()),
         Ok(Some(_)) => {

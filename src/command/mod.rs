@@ -16,6 +16,7 @@ pub mod keys;
 pub mod list;
 pub mod persistence;
 pub mod pubsub;
+pub mod replication;
 pub mod server;
 pub mod set;
 pub mod sort;
@@ -40,6 +41,7 @@ pub const FAMILIES: &[&[Command]] = &[
     list::COMMANDS,
     persistence::COMMANDS,
     pubsub::COMMANDS,
+    replication::COMMANDS,
     server::COMMANDS,
     server::aof::COMMANDS,
     server::command::COMMANDS,

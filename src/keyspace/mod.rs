@@ -215,7 +215,7 @@ impl Keyspace {
 
     /// Whether keys whose deadline passes are to be looked for.
     pub fn expires_actively(&self) -> bool {
-        self.active_expiry && !self.standstill
+        self.active_expiry && !self.standstill && self.expiry == Expiry::Remove
     }
 
     /// The databases.

@@ -17,6 +17,7 @@ use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
 use super::connection::{Backlog, Connection, Received};
+use super::dialer::Dialing;
 use super::disposal::Disposal;
 use super::listener::{self, Listener};
 use super::logging;
@@ -34,6 +35,7 @@ use crate::server::{Server, Stop};
 const LISTENERS: usize = 1 << 31;
 const SIGNALS: usize = usize::MAX - 1;
 const SYNCER: usize = usize::MAX - 2;
+const DIAL: usize = usize::MAX - 3;
 const EVENTS: usize = 1024;
 /// Slices of output given to one system call.
 const SLICES: usize = 64;
@@ -52,6 +54,8 @@ pub struct Reactor {
     arena: Vec<u8>,
     disposal: Disposal,
     syncer: Syncer,
+    /// The socket to a primary that is being connected.
+    dialing: Option<Dialing>,
     /// The server.
     pub server: Server,
 }
@@ -94,6 +98,7 @@ impl Reactor {
             ready: Vec::new(),
             arena: vec![0; limits::TURN_INPUT],
             disposal: Disposal::start()?,
+            dialing: None,
             server,
         })
     }
@@ -148,6 +153,10 @@ impl Reactor {
         }
         if token == SIGNALS {
             self.take_signal();
+            return;
+        }
+        if token == DIAL {
+            self.dialled();
             return;
         }
         if (LISTENERS..LISTENERS + self.listeners.len()).contains(&token) {
@@ -224,8 +233,7 @@ impl Reactor {
 
     fn add(&mut self, now: Now, mut stream: super::connection::Stream, peer: crate::server::client::Peer) {
         self.server.set_time(now);
-        let entry = self.connections.vacant_entry();
-        let index = entry.key();
+        let index = self.connections.vacant_key();
         let client = match self.server.connected(index, peer) {
             Ok(client) => client,
             Err(refusal) => {
@@ -234,9 +242,14 @@ impl Reactor {
                 return;
             }
         };
+        self.serve_connection(index, stream, client);
+    }
+
+    /// A client's connection becomes part of the loop.
+    fn serve_connection(&mut self, index: usize, stream: super::connection::Stream, client: ClientKey) {
         self.next_generation = self.next_generation.wrapping_add(1);
         let generation = self.next_generation;
-        let connection = entry.insert(Connection {
+        let at = self.connections.insert(Connection {
             stream,
             client,
             generation,
@@ -248,9 +261,44 @@ impl Reactor {
             queued: false,
             write_blocked: false,
         });
-        if let Err(error) = connection.register(self.poll.registry(), token(index, generation)) {
+        assert_eq!(at, index, "the client was told the place that is taken");
+        if let Err(error) = self.connections[index].register(self.poll.registry(), token(index, generation)) {
             log::warn!("Cannot poll a new connection: {error}");
             self.close(index);
+        }
+    }
+
+    /// Starts to connect to the primary that the server wants to follow.
+    fn dial(&mut self) {
+        let Some(dial) = self.server.take_dial() else { return };
+        // one attempt at a time: an older one is given up
+        self.dialing = None;
+        let source = self.server.state.config.bind_source_addr.clone();
+        let started = Dialing::start(&dial, &source).and_then(|mut dialing| {
+            self.poll.registry().register(&mut dialing.stream, Token(DIAL), Interest::WRITABLE)?;
+            Ok(dialing)
+        });
+        match started {
+            Ok(dialing) => self.dialing = Some(dialing),
+            Err(error) => self.server.link_failed(dial.attempt, &error.to_string()),
+        }
+    }
+
+    /// The socket to the primary is connected, or failed to.
+    fn dialled(&mut self) {
+        let Some(mut dialing) = self.dialing.take() else { return };
+        let attempt = dialing.attempt;
+        match dialing.finish(self.server.state.config.repl_disable_tcp_nodelay) {
+            Ok(None) => self.dialing = Some(dialing),
+            Ok(Some(peer)) => {
+                // polled from now on as the connection that it becomes
+                let _ = self.poll.registry().deregister(&mut dialing.stream);
+                let index = self.connections.vacant_key();
+                if let Some(client) = self.server.link_up(attempt, index, peer) {
+                    self.serve_connection(index, super::connection::Stream::Tcp(dialing.stream), client);
+                }
+            }
+            Err(error) => self.server.link_failed(attempt, &error.to_string()),
         }
     }
 
@@ -390,6 +438,7 @@ impl Reactor {
                 }
             }
         }
+        self.dial();
         if self.server.has_garbage() {
             for garbage in self.server.take_garbage() {
                 self.disposal.take(garbage);

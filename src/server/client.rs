@@ -82,6 +82,8 @@ client_flags! {
     RUNNABLE = 22;
     /// Its memory is to be counted anew.
     RECOUNT = 23;
+    /// Is a link to a primary that is not up yet: what it sends are no requests.
+    LINK = 24;
 }
 
 impl ClientFlags {
@@ -159,6 +161,8 @@ pub struct Client {
     pub bytes_out: u64,
     /// Commands executed.
     pub commands: u64,
+    /// Where the history was after its last change: what WAIT waits for.
+    pub wrote_to: u64,
     /// The last command, for CLIENT LIST.
     pub last_command: Option<CommandId>,
     /// What MULTI has queued.

@@ -77,6 +77,18 @@ impl Feed {
         self.bytes.capacity()
     }
 
+    /// Adds a command that belongs to no database, for replicas alone (PING).
+    pub fn tell_replicas(&mut self, words: &[&[u8]]) {
+        let from = self.bytes.len();
+        write_command(&mut self.bytes, words.len(), words.iter().copied());
+        self.replicas_only.push(from..self.bytes.len());
+    }
+
+    /// Bytes since it was last taken.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Whether nothing has come since it was last taken.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
@@ -122,6 +134,10 @@ impl Server {
     pub(super) fn conclude(&mut self, grouping: Grouping) {
         if !self.keyspace.effects.propagated.is_empty() {
             self.state.feed.append(&mut self.keyspace.effects, grouping);
+            let offset = self.state.fed_offset();
+            if let Some(author) = self.state.author.and_then(|author| self.state.clients.get_mut(author)) {
+                author.wrote_to = offset;
+            }
         }
         self.state.tell(&mut self.keyspace);
     }

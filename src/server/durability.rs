@@ -78,13 +78,17 @@ impl State {
         if matches!(self.stop, Some(Stop::Failed(_))) {
             return;
         }
-        if self.aof.phase() == Phase::Off {
-            return;
-        }
-        if !self.feed.is_empty() {
+        let has_file = self.aof.phase() != Phase::Off;
+        if !self.feed.is_empty() && (has_file || self.replication.stream.is_active()) {
             let (bytes, replicas_only) = self.feed.take();
-            let now = self.now.unix.to_millis().seconds();
-            self.aof.append(&bytes, &replicas_only, now, self.config.aof_timestamp_enabled);
+            if has_file {
+                let now = self.now.unix.to_millis().seconds();
+                self.aof.append(&bytes, &replicas_only, now, self.config.aof_timestamp_enabled);
+            }
+            self.feed_replicas(bytes);
+        }
+        if !has_file {
+            return;
         }
         let policy = self.sync_policy(false);
         if self.aof.flush(&policy) == Outcome::Broken {
@@ -119,7 +123,8 @@ impl State {
 
     /// Whether changes are to be recorded.
     pub(crate) fn update_recording(&mut self, space: &mut Keyspace) {
-        space.effects.recording = self.aof.phase() != Phase::Off;
+        let replicas = self.replication.stream.is_active() && !self.replication.follows();
+        space.effects.recording = replicas || self.aof.phase() != Phase::Off;
     }
 
     /// Begins a rewrite of the append-only file. All commands before must have been concluded. The error

@@ -52,6 +52,10 @@ impl Error {
     );
     /// A write at a replica.
     pub const READONLY: Error = Error::fixed("READONLY You can't write against a read only replica.");
+    /// A write while too few replicas keep up.
+    pub const NO_REPLICAS: Error = Error::fixed("NOREPLICAS Not enough good replicas to write.");
+    /// A replica that must not show old data.
+    pub const MASTER_DOWN: Error = Error::fixed("MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.");
     /// A result beyond what a float can show.
     pub const NAN_OR_INFINITY: Error = Error::fixed("ERR increment would produce NaN or Infinity");
     /// The queued commands of a transaction had an error.

@@ -21,6 +21,10 @@ pub struct Gates {
     pub read_only: bool,
     /// Whether writes are paused or all commands are.
     pub paused: bool,
+    /// Whether this server has lost its primary and shows nobody data that may be old.
+    pub stale: bool,
+    /// Whether too few replicas keep up for writes to be taken.
+    pub too_few_replicas: bool,
     /// Whether the last snapshot failed and writes are refused until one succeeds.
     pub unsaved: bool,
     /// Why data cannot be written to disk: writes are refused with it.
@@ -30,7 +34,13 @@ pub struct Gates {
 impl Gates {
     /// Works out anew whether to be careful.
     pub fn update(&mut self) {
-        self.careful = self.out_of_memory || self.read_only || self.paused || self.unsaved || self.file_trouble.is_some();
+        self.careful = self.out_of_memory
+            || self.read_only
+            || self.paused
+            || self.unsaved
+            || self.file_trouble.is_some()
+            || self.stale
+            || self.too_few_replicas;
     }
 
     /// Lets a command through or says why not.
@@ -46,8 +56,14 @@ impl Gates {
         if needs_disk && let Some(error) = &self.file_trouble {
             return Err(error.clone());
         }
+        if self.too_few_replicas && flags.any(Flags::WRITE) && !replayed {
+            return Err(Error::NO_REPLICAS);
+        }
         if self.read_only && flags.any(Flags::WRITE) && !replayed {
             return Err(Error::READONLY);
+        }
+        if self.stale && !flags.any(Flags::STALE) && !replayed {
+            return Err(Error::MASTER_DOWN);
         }
         Ok(())
     }

@@ -27,6 +27,7 @@ pub mod pubsub;
 pub mod redact;
 pub mod registry;
 pub mod replay;
+pub mod replication;
 pub mod row;
 pub mod shutdown;
 pub mod slowlog;
@@ -67,6 +68,7 @@ use latency::LatencyMonitor;
 use output::Output;
 use pubsub::PubSub;
 use registry::{CommandId, Registry};
+use replication::Replication;
 use slowlog::SlowLog;
 use sockets::Sockets;
 use stats::Stats;
@@ -140,8 +142,8 @@ pub struct State {
     pub slowlog: SlowLog,
     /// Spikes of latency.
     pub latency: LatencyMonitor,
-    /// The name of the history that replicas follow, 40 hex digits.
-    pub replication_id: [u8; 40],
+    /// Primaries and replicas.
+    pub replication: Replication,
     /// What commands ask of the system.
     pub host: Host,
     /// Names of directives that CONFIG SET has changed, for who owns sockets and files.
@@ -244,13 +246,15 @@ impl Server {
         }
         keyspace.now = now.unix.to_millis();
         let (pubsub, caches) = (PubSub::new(&mut random), Caches::new(&mut random));
+        let run_id = random.hex_id();
+        let replication = Replication::new(&mut random, config.repl_backlog_size);
         let slowlog = SlowLog::new(config.slowlog_log_slower_than, config.slowlog_max_len);
         let mut state = State {
             clients: Clients::default(),
             registry,
             now,
             started: now,
-            run_id: random.hex_id(),
+            run_id,
             random,
             stats: Stats::default(),
             gates: Gates::default(),
@@ -259,7 +263,7 @@ impl Server {
             pause: Pause::default(),
             slowlog,
             latency: LatencyMonitor::default(),
-            replication_id: [0; 40],
+            replication,
             host: Host::default(),
             reconfigured: Vec::new(),
             sockets: Sockets::default(),
@@ -288,8 +292,8 @@ impl Server {
             runnable: Vec::new(),
             config,
         };
-        state.replication_id = state.random.hex_id();
         state.apply_config(&mut keyspace);
+        state.follow_configured(&mut keyspace);
         state.startup_memory = crate::base::memory::used();
         Server { keyspace, state, requests: Vec::new(), spans: Vec::new(), next_cron: Millis(0) }
     }
@@ -340,6 +344,7 @@ impl Server {
                 bytes_in: 0,
                 bytes_out: 0,
                 commands: 0,
+                wrote_to: 0,
                 last_command: None,
                 transaction: None,
                 watched: Vec::new(),
@@ -353,6 +358,7 @@ impl Server {
 
     /// The connection of a client is gone.
     pub fn closed(&mut self, key: ClientKey) {
+        self.state.detach(key);
         self.state.release(&mut self.keyspace, key);
         self.state.forget(&mut self.keyspace, key);
         self.state.memory_gone(key);
@@ -384,6 +390,10 @@ impl Server {
         };
         let result = work(&mut ctx);
         self.state.running = None;
+        if self.state.clients[key].flags.any(ClientFlags::PRIMARY) && out.get(before) == Some(&b'-') {
+            let error = String::from_utf8_lossy(&out[before..]).trim_end().to_string();
+            log::warn!("== CRITICAL == This replica is sending an error to its master: '{error}' after processing its command");
+        }
         if self.state.clients[key].flags.any(ClientFlags::REPLY_OFF.or(ClientFlags::REPLY_SKIP)) {
             out.truncate(before);
         }
@@ -466,6 +476,7 @@ impl State {
             }
         }
         self.ceiling.limit = usize::try_from(config.maxmemory.bytes).unwrap_or(usize::MAX);
+        self.apply_replication_config();
         self.heed_snapshots();
         self.limit_client_memory();
         self.gates.limited = self.ceiling.limit != 0 || self.client_memory.limit != 0;
@@ -513,8 +524,8 @@ impl State {
     pub fn note_output(&mut self, key: ClientKey) {
         let now = self.now.unix;
         let client = &mut self.clients[key];
-        let unsent = client.output.len();
-        if unsent == 0 {
+        let unsent = client.output.limited_len();
+        if client.output.is_empty() {
             return;
         }
         self.memory_changed(key);
@@ -532,7 +543,7 @@ impl State {
     fn over_output_limit(&mut self, key: ClientKey, now: Micros) -> bool {
         let client = &mut self.clients[key];
         let limit = self.config.client_output_buffer_limit[client.class()];
-        let unsent = client.output.len() as u64;
+        let unsent = client.output.limited_len() as u64;
         if limit.hard_bytes > 0 && unsent >= limit.hard_bytes {
             return true;
         }

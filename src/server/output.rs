@@ -18,12 +18,24 @@ pub struct Output {
     pub tail: Vec<u8>,
     /// Bytes of the first chunk that the kernel has taken.
     sent: usize,
+    /// Bytes at the front that no limit counts: a snapshot for a replica.
+    unlimited: usize,
 }
 
 impl Output {
     /// Bytes not yet sent.
     pub fn len(&self) -> usize {
         self.queued + self.tail.len() - self.sent
+    }
+
+    /// Bytes not yet sent that the limits of a client's class count.
+    pub fn limited_len(&self) -> usize {
+        self.len().saturating_sub(self.unlimited)
+    }
+
+    /// Whether a block that no limit counts is on its way.
+    pub fn is_unlimited(&self) -> bool {
+        self.unlimited > 0
     }
 
     /// Whether all is sent.
@@ -52,6 +64,12 @@ impl Output {
         self.queue.push_back(block);
     }
 
+    /// As [`Output::share`], for a block that no limit is to count. Little is before it.
+    pub fn share_unlimited(&mut self, block: Bytes) {
+        self.unlimited = self.len() + block.len();
+        self.share(block);
+    }
+
     /// What is to be written next, in order, into at most `slices.len()` slices; gives how many.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let mut skip = self.sent;
@@ -73,6 +91,7 @@ impl Output {
     /// The kernel took `count` bytes. Gives the emptied buffer for another use, once all is sent.
     pub fn advance(&mut self, count: usize) -> Option<Vec<u8>> {
         self.sent += count;
+        self.unlimited = self.unlimited.saturating_sub(count);
         while let Some(first) = self.queue.front() {
             if self.sent < first.len() {
                 return None;

@@ -11,6 +11,7 @@ use super::dispatch::{self, Ended};
 use super::registry::CommandId;
 use super::{Server, Timer};
 use crate::base::clock::{Millis, Now};
+use crate::keyspace::expiry::Expiry;
 use crate::keyspace::{DbIndex, Hint};
 use crate::limits;
 use crate::resp::request::{self, Args, OwnedRequest, Parsed, RequestLimits, Span};
@@ -78,6 +79,7 @@ impl Server {
             spans.clear();
         }
         self.broadcast_changes();
+        self.replicate();
         let nanos = self.state.stopwatch.now().saturating_sub(started);
         self.state.stats.turns.record(nanos);
         self.requests = requests;
@@ -112,6 +114,12 @@ impl Server {
             }
             return;
         }
+        if client.flags.any(ClientFlags::LINK) {
+            self.read_link(inbound);
+            return;
+        }
+        let from_primary = client.flags.any(ClientFlags::PRIMARY);
+        let before = requests.len();
         let limits = if client.flags.any(ClientFlags::AUTHENTICATED) {
             let bulk = i64::try_from(state.config.proto_max_bulk_len).unwrap_or(i64::MAX);
             RequestLimits { arguments: limits::ARGUMENTS_MAX, bulk, unauthenticated: false }
@@ -159,7 +167,9 @@ impl Server {
                 }
                 Parsed::Nothing(end) => {
                     at = end;
-                    inbound.consumed = end;
+                    if requests.len() == before {
+                        inbound.consumed = end;
+                    }
                     continue;
                 }
                 Parsed::Incomplete => break,
@@ -177,6 +187,18 @@ impl Server {
             // the limits may change with the command: execute it first, then parse on
             break;
         }
+        if from_primary && requests.len() == before {
+            self.follow_on(inbound.client, &inbound.bytes[..inbound.consumed]);
+        }
+    }
+
+    /// Sends on what the turn has propagated.
+    #[inline]
+    fn replicate(&mut self) {
+        if self.state.replication.stream.is_active() {
+            self.state.distribute();
+            self.state.start_syncs(&mut self.keyspace);
+        }
     }
 
     /// Executes the requests of one client from `requests[at]` on; gives the index of the next client's.
@@ -184,6 +206,11 @@ impl Server {
         let index = requests[at].inbound;
         let inbound = &mut inbounds[index as usize];
         let key = inbound.client;
+        let from_primary = self.state.replication.link_client == Some(key);
+        if from_primary {
+            // no key leaves but by the primary's word
+            self.keyspace.expiry = Expiry::Ignore;
+        }
         let mut may_run = self.state.clients.get(key).is_some_and(|client| !client.flags.any(ClientFlags::CLOSE_NOW));
         while at < requests.len() && requests[at].inbound == index {
             let request = &requests[at];
@@ -208,6 +235,12 @@ impl Server {
                         !client.flags.any(ClientFlags::CLOSE_NOW.or(ClientFlags::CLOSE_AFTER_REPLY).or(ClientFlags::BLOCKED))
                     });
             }
+        }
+        if from_primary {
+            if self.keyspace.expiry == Expiry::Ignore {
+                self.keyspace.expiry = Expiry::Hide;
+            }
+            self.follow_on(key, &inbound.bytes[..inbound.consumed]);
         }
         // a request that was parsed but may not run is parsed again when it may
         if let Some(client) = self.state.clients.get_mut(key) {
@@ -242,6 +275,8 @@ impl Server {
             let client = ctx.client();
             client.commands += 1;
             let touches = !client.flags.any(ClientFlags::NO_TOUCH);
+            // what a primary or a file says was possible there
+            ctx.must_not_block = ctx.client().flags.any(ClientFlags::PRIMARY.or(ClientFlags::REPLAY));
             ctx.db.set_hint(hint);
             ctx.db.space().touches = touches;
             dispatch::execute(ctx, args, request.command)
@@ -283,6 +318,7 @@ impl Server {
         }
         self.settle();
         self.broadcast_changes();
+        self.replicate();
         self.next_deadline()
     }
 
@@ -345,6 +381,7 @@ impl Server {
         let counters = [state.stats.commands, state.stats.bytes_in, state.stats.bytes_out, state.stats.turns.count()];
         state.stats.rates.sample(state.now.monotonic.0, counters);
         self.close_idle_clients();
+        self.state.replication_cron(&mut self.keyspace);
         let state = &mut self.state;
         // one child at a time
         if !state.rewrites.is_running() {

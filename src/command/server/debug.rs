@@ -101,8 +101,11 @@ fn debug(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
         (b"DICT-RESIZING", 3) => {}
         (b"REPLYBUFFER", 4) if args.is(2, "PEAK-RESET-TIME") || args.is(2, "RESIZING") => {}
         (b"QUICKLIST-PACKED-THRESHOLD", 3) => check_threshold(args.at(2))?,
-        (b"CHANGE-REPL-ID", 2) => ctx.state.replication_id = ctx.state.random.hex_id(),
         (b"LOADAOF", 2) => ctx.state.later.push(Later::ReloadAof),
+        (b"CHANGE-REPL-ID", 2) => {
+            let id = ctx.state.random.hex_id();
+            ctx.state.replication.stream.restart(id);
+        }
         (b"LOG", 3) => log::warn!("DEBUG LOG: {}", String::from_utf8_lossy(args.at(2))),
         (b"POPULATE", 3..=5) => populate(ctx, args)?,
         (b"ERROR", 3) => return Err(Error::bytes(args.at(2).to_vec())),

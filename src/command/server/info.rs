@@ -11,6 +11,8 @@ use crate::base::clock::Millis;
 use crate::base::{memory, text};
 use crate::keyspace::{DbIndex, Keyspace};
 use crate::persist::aof::Phase;
+use crate::repl::primary::Stage;
+use crate::repl::replica::Link;
 use crate::resp::request::Args;
 use crate::server::client::{Client, ClientFlags};
 use crate::server::context::{Ctx, DONE, Outcome};
@@ -302,7 +304,10 @@ fn memory_use(report: &mut Report<'_>) {
     report.ratio("mem_fragmentation_ratio", resident, accounts.used);
     report.line("mem_fragmentation_bytes", resident as i128 - accounts.used as i128);
     report.line("mem_not_counted_for_evict", state.uncounted_memory());
-    report.zeros(&["mem_replication_backlog", "mem_total_replication_buffers", "mem_replica_full_sync_buffer"]);
+    let backlog = state.replication.stream.memory();
+    report.line("mem_replication_backlog", backlog);
+    report.line("mem_total_replication_buffers", backlog);
+    report.line("mem_replica_full_sync_buffer", 0);
     report.line("mem_clients_slaves", accounts.replicas);
     report.line("mem_clients_normal", accounts.clients);
     report.zeros(&["mem_cluster_links", "mem_aof_buffer"]);
@@ -383,7 +388,10 @@ fn stats(report: &mut Report<'_>) {
     report.line("instantaneous_input_repl_kbps", "0.00");
     report.line("instantaneous_output_repl_kbps", "0.00");
     report.line("rejected_connections", stats.rejected_connections);
-    report.zeros(&["sync_full", "sync_partial_ok", "sync_partial_err"]);
+    let syncs = &state.replication.stats;
+    report.line("sync_full", syncs.full);
+    report.line("sync_partial_ok", syncs.partial);
+    report.line("sync_partial_err", syncs.refused);
     report.line("expired_subkeys", space.stats.expired_fields);
     report.line("expired_keys", space.stats.expired);
     report.line("expired_stale_perc", "0.00");
@@ -433,17 +441,64 @@ fn subscriptions(report: &mut Report<'_>) {
 }
 
 fn replication(report: &mut Report<'_>) {
-    report.line("role", "master");
-    report.line("connected_slaves", report.clients_with(ClientFlags::REPLICA));
+    let state = report.state;
+    let replication = &state.replication;
+    match &replication.link {
+        Some(link) => link_to_primary(report, link),
+        None => report.line("role", "master"),
+    }
+    report.line("connected_slaves", replication.attached().count());
+    let seconds = i64::from(state.config.min_replicas_max_lag);
+    if state.config.min_replicas_to_write > 0 && seconds > 0 {
+        report.line("min_slaves_good_slaves", replication.count_good(state.now.unix, seconds));
+    }
+    for (index, (key, replica)) in replication.attached().enumerate() {
+        let (address, port) = state.address_of(key, replica);
+        let lag = if replica.stage == Stage::Online { replica.lag_seconds(state.now.unix) } else { 0 };
+        let (word, offset) = (replica.stage.word(), replica.acknowledged);
+        report.line(&format!("slave{index}"), format_args!("ip={address},port={port},state={word},offset={offset},lag={lag}"));
+    }
+    let stream = &replication.stream;
     report.line("master_failover_state", "no-failover");
-    report.line("master_replid", ascii(&report.state.replication_id));
-    report.line("master_replid2", "0".repeat(40));
-    report.line("master_repl_offset", 0);
-    report.line("second_repl_offset", -1);
-    report.line("repl_backlog_active", 0);
-    report.line("repl_backlog_size", report.state.config.repl_backlog_size);
-    report.line("repl_backlog_first_byte_offset", 0);
-    report.line("repl_backlog_histlen", 0);
+    report.line("master_replid", ascii(&stream.id));
+    report.line("master_replid2", ascii(&stream.second_id));
+    report.line("master_repl_offset", stream.offset());
+    report.line("second_repl_offset", stream.second_offset);
+    report.line("repl_backlog_active", u8::from(stream.is_active()));
+    report.line("repl_backlog_size", state.config.repl_backlog_size);
+    report.line("repl_backlog_first_byte_offset", stream.first());
+    report.line("repl_backlog_histlen", stream.held());
+}
+
+fn link_to_primary(report: &mut Report<'_>, link: &Link) {
+    let state = report.state;
+    let now = state.now.unix.to_millis();
+    let connected = state.replication.link_client.is_some();
+    report.line("role", "slave");
+    report.line("master_host", &link.host);
+    report.line("master_port", link.port);
+    report.line("master_link_status", if link.is_up() { "up" } else { "down" });
+    report.line("master_last_io_seconds_ago", if connected { link.silent_seconds(now) } else { -1 });
+    report.line("master_sync_in_progress", u8::from(link.is_syncing()));
+    let offset = state.replication.stream.offset();
+    report.line("slave_read_repl_offset", offset);
+    report.line("slave_repl_offset", offset);
+    if link.is_syncing() {
+        let (read, total) = link.progress();
+        let total_shown = total.unwrap_or(0);
+        report.line("master_sync_total_bytes", total_shown);
+        report.line("master_sync_read_bytes", read);
+        report.line("master_sync_left_bytes", total_shown.saturating_sub(read));
+        let percent = if total_shown == 0 { 0.0 } else { read as f64 * 100.0 / total_shown as f64 };
+        report.line("master_sync_perc", format_args!("{percent:.2}"));
+        report.line("master_sync_last_io_seconds_ago", link.silent_seconds(now));
+    }
+    if let Some(seconds) = link.down_seconds(now) {
+        report.line("master_link_down_since_seconds", seconds);
+    }
+    report.line("slave_priority", state.config.replica_priority);
+    report.line("slave_read_only", u8::from(state.config.replica_read_only));
+    report.line("replica_announced", u8::from(state.config.replica_announced));
 }
 
 fn cpu(report: &mut Report<'_>) {

@@ -45,16 +45,6 @@ pub const COMMANDS: &[Command] = &[
         ..Command::BASE
     },
     Command {
-        name: "role",
-        summary: "Returns the server's part in replication.",
-        since: "2.8.12",
-        group: "server",
-        flags: Flags::NOSCRIPT.or(Flags::LOADING).or(Flags::STALE).or(Flags::FAST),
-        acl: &["admin", "dangerous"],
-        handler: role,
-        ..Command::BASE
-    },
-    Command {
         name: "shutdown",
         summary: "Stops the server.",
         group: "server",
@@ -82,14 +72,6 @@ fn time(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
     ctx.reply.array(2);
     ctx.reply.bulk_integer(now.div_euclid(1_000_000));
     ctx.reply.bulk_integer(now.rem_euclid(1_000_000));
-    DONE
-}
-
-fn role(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
-    ctx.reply.array(3);
-    ctx.reply.text("master");
-    ctx.reply.integer(0);
-    ctx.reply.array(0);
     DONE
 }
 

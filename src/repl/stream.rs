@@ -1,0 +1,213 @@
+//! The history that replicas follow: one stream of bytes, its names, and its last part in shared blocks.
+//!
+//! Every change is appended once, as one block of [`Bytes`]; the backlog and the outputs of all replicas
+//! refer to that block, so another replica costs no copy. A server that follows a primary appends the
+//! primary's bytes as they came, so the whole chain has one history, and whoever has seen the first n
+//! bytes of it may go on from there at any other member.
+//!
+//! A history has a name, 40 hex digits. A server that is promoted starts a new one that shares its past
+//! with the old: it remembers the old name and up to where that is true. Offsets count bytes from the
+//! start of the history; `offset` of them have been. As in Redis a reader names the byte that it wants
+//! next, and bytes are numbered from 1.
+//!
+//! Invariants: the blocks hold the bytes from `first` up to `offset` without a gap; the backlog keeps at
+//! least `limit` bytes of the past, if there are as many, and at most one block more.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+/// The name of a history: 40 hex digits.
+pub type HistoryId = [u8; 40];
+
+/// What no history is called.
+pub const NO_ID: HistoryId = [b'0'; 40];
+
+/// The history. See the module's essay.
+pub struct Stream {
+    /// Its name.
+    pub id: HistoryId,
+    /// The name that its beginning had before, if any.
+    pub second_id: HistoryId,
+    /// Up to this number a byte that is asked for next belongs to the second name as well; -1 for none.
+    pub second_offset: i64,
+    /// Bytes that it has had so far.
+    offset: u64,
+    /// Whether its past is kept: there are replicas, or were until lately.
+    active: bool,
+    blocks: VecDeque<Bytes>,
+    /// Bytes in `blocks`.
+    held: u64,
+    limit: u64,
+}
+
+impl Stream {
+    /// A history without a past.
+    pub fn new(id: HistoryId, limit: u64) -> Stream {
+        Stream { id, second_id: NO_ID, second_offset: -1, offset: 0, active: false, blocks: VecDeque::new(), held: 0, limit }
+    }
+
+    /// Bytes that it has had so far.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Whether its past is kept.
+    pub fn is_active(&self) -> bool {
+        self.active
+    }
+
+    /// The number of the first byte that is kept; 0 if the past is not kept.
+    pub fn first(&self) -> u64 {
+        if self.active { self.offset - self.held + 1 } else { 0 }
+    }
+
+    /// Bytes that are kept.
+    pub fn held(&self) -> u64 {
+        self.held
+    }
+
+    /// Memory of the backlog.
+    pub fn memory(&self) -> usize {
+        usize::try_from(self.held).unwrap_or(usize::MAX).saturating_add(self.blocks.capacity() * size_of::<Bytes>())
+    }
+
+    /// Starts to keep what comes.
+    pub fn activate(&mut self) {
+        self.active = true;
+    }
+
+    /// Drops the past and keeps none.
+    pub fn deactivate(&mut self) {
+        self.active = false;
+        self.blocks = VecDeque::new();
+        self.held = 0;
+    }
+
+    /// Sets how many bytes to keep at least.
+    pub fn set_limit(&mut self, limit: u64) {
+        self.limit = limit;
+        self.trim();
+    }
+
+    /// Appends a block.
+    pub fn append(&mut self, block: Bytes) {
+        let len = block.len() as u64;
+        self.offset += len;
+        if self.active && len > 0 {
+            self.held += len;
+            self.blocks.push_back(block);
+            self.trim();
+        }
+    }
+
+    fn trim(&mut self) {
+        while let Some(oldest) = self.blocks.front() {
+            let len = oldest.len() as u64;
+            if self.held - len < self.limit {
+                break;
+            }
+            self.held -= len;
+            self.blocks.pop_front();
+        }
+    }
+
+    /// Whether a reader that knows the history under this name may go on with byte `next`.
+    pub fn continues(&self, id: &[u8], next: i64) -> bool {
+        let same_history = id == self.id || id == self.second_id && id != NO_ID && next <= self.second_offset;
+        let Ok(next) = u64::try_from(next) else { return false };
+        same_history && self.active && next >= self.first() && next <= self.offset + 1
+    }
+
+    /// The blocks from byte `next` on, which must be kept.
+    pub fn since(&self, next: u64) -> impl Iterator<Item = Bytes> {
+        assert!(next >= self.first() && next <= self.offset + 1, "the caller has asked `continues`");
+        let mut skip = next - self.first();
+        self.blocks.iter().filter_map(move |block| {
+            let len = block.len() as u64;
+            if skip >= len {
+                skip -= len;
+                return None;
+            }
+            let from = usize::try_from(skip).expect("below the length of a block");
+            skip = 0;
+            Some(block.slice(from..))
+        })
+    }
+
+    /// A new history with the same past: this server is promoted.
+    pub fn branch(&mut self, id: HistoryId) {
+        self.second_id = self.id;
+        self.second_offset = i64::try_from(self.offset).unwrap_or(i64::MAX - 1) + 1;
+        self.id = id;
+    }
+
+    /// The primary goes on under another name: ours is the second from here on.
+    pub fn rename(&mut self, id: HistoryId) {
+        if id != self.id {
+            self.branch(id);
+        }
+    }
+
+    /// A new history: what anybody knew of the old one is worth nothing.
+    pub fn restart(&mut self, id: HistoryId) {
+        self.id = id;
+        self.second_id = NO_ID;
+        self.second_offset = -1;
+    }
+
+    /// Another history altogether, of which `offset` bytes have been and none are kept.
+    pub fn adopt(&mut self, id: HistoryId, offset: u64) {
+        self.restart(id);
+        self.deactivate();
+        self.offset = offset;
+        self.active = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(stream: &Stream, next: u64) -> Vec<u8> {
+        stream.since(next).flat_map(|block| block.to_vec()).collect()
+    }
+
+    #[test]
+    fn any_kept_byte_can_be_the_next() {
+        let mut stream = Stream::new([b'a'; 40], 10);
+        assert!(!stream.continues(&[b'a'; 40], 1));
+        stream.append(Bytes::from_static(b"lost"));
+        stream.activate();
+        assert_eq!((stream.offset(), stream.first(), stream.held()), (4, 5, 0));
+        let all = b"abcdefghijklmnopqrstuvwxyz";
+        for chunk in all.chunks(3) {
+            stream.append(Bytes::copy_from_slice(chunk));
+        }
+        assert_eq!(stream.offset(), 30);
+        assert!((10..=12).contains(&stream.held()));
+        for next in 0..40 {
+            let kept = next >= stream.first() && next <= 31;
+            assert_eq!(stream.continues(&[b'a'; 40], i64::try_from(next).expect("small")), kept, "{next}");
+            if kept {
+                assert_eq!(read(&stream, next), all[usize::try_from(next).expect("small") - 5..]);
+            }
+        }
+        assert!(!stream.continues(&[b'a'; 40], -1) && !stream.continues(&[b'b'; 40], 31));
+    }
+
+    #[test]
+    fn the_second_name_holds_up_to_the_promotion() {
+        let (a, b) = ([b'a'; 40], [b'b'; 40]);
+        let mut stream = Stream::new(a, 100);
+        stream.activate();
+        stream.append(Bytes::from_static(b"12345"));
+        stream.branch(b);
+        stream.append(Bytes::from_static(b"678"));
+        assert!(stream.continues(&a, 6) && !stream.continues(&a, 7));
+        assert!(stream.continues(&b, 6) && stream.continues(&b, 9) && !stream.continues(&b, 10));
+        assert!(!stream.continues(&NO_ID, 1));
+        stream.restart(a);
+        assert!(!stream.continues(&b, 6));
+    }
+}

@@ -1,0 +1,760 @@
+//! Replication tied to sessions and data: feeding replicas, following a primary, changing sides.
+//!
+//! A replica is an ordinary session that has sent PSYNC. At the end of each turn [`State::distribute`]
+//! takes what the turn has propagated, appends it to the history as one block, and puts that block into
+//! every online replica's output.
+//!
+//! The link to a primary is a session, too: the reactor opens the socket that the link's state machine
+//! wishes for, and what arrives goes through [`Server::turn`] like anybody's input. Until the link is up the
+//! session has [`ClientFlags::LINK`] and its bytes go to the state machine; then [`ClientFlags::PRIMARY`],
+//! and they are requests, run without replies, whose bytes are appended to our history as they came.
+//!
+//! - **A position is between units.** Bytes of a transaction that has not ended are held back: our offset,
+//!   our acknowledgements and our own replicas see all of it or nothing.
+//! - **Of the primary's own commands none is propagated**: replicas downstream get its bytes instead.
+//! - **Keys leave by the primary's word**: its commands see overdue keys as any other, other clients do
+//!   not see them, and nobody removes them.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::client::{ClientFlags, ClientKey, Peer};
+use super::error::Error;
+use super::turn::Inbound;
+use super::{Later, REDIS_VERSION, Server, State};
+use crate::base::clock::{Micros, Millis};
+use crate::base::random::Random;
+use crate::keyspace::expiry::Expiry;
+use crate::keyspace::{DbIndex, Keyspace};
+use crate::persist::rdb::input::Input;
+use crate::persist::rdb::load::{self, Overdue, Twice};
+use crate::persist::rdb::output::{Output, Writing};
+use crate::persist::rdb::read_value::Shapes;
+use crate::persist::rdb::save::{self, HeatKept};
+use crate::repl::primary::{Replica, Stage, SyncStats};
+use crate::repl::replica::{Dial, Event, Introduction, Link};
+use crate::repl::stream::{HistoryId, Stream};
+use crate::resp::writer::write_command;
+
+/// What a client that waits for a key is told when this server turns into a replica.
+const TURNED: Error = Error::fixed("UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)");
+
+/// All that this server knows of primaries and replicas.
+pub struct Replication {
+    /// The history of the data.
+    pub stream: Stream,
+    /// The link to the primary, if this server follows one.
+    pub link: Option<Link>,
+    /// The session of the link, once it has a socket.
+    pub link_client: Option<ClientKey>,
+    /// Sessions that have introduced themselves as replicas or asked for the stream.
+    pub replicas: BTreeMap<ClientKey, Replica>,
+    /// Counters.
+    pub stats: SyncStats,
+    /// Bytes of the stream that are on this server's disk.
+    pub on_disk: u64,
+    /// Whether our data is the beginning of the history that it names, so that it can be gone on with.
+    claims: bool,
+    /// The primary's selected database, for a link that comes back.
+    primary_db: DbIndex,
+    /// Bytes of the primary's unfinished transaction.
+    held: Vec<u8>,
+    /// The primary wants to know how far we are.
+    ack_wanted: bool,
+    /// Replicas are to be asked how far they are.
+    ask_replicas: bool,
+    /// Clients in WAIT and WAITAOF.
+    waiting: Vec<ClientKey>,
+    next_second: Millis,
+    next_ping: Millis,
+    last_replica_left: Option<Millis>,
+}
+
+impl Replication {
+    /// A primary without replicas.
+    pub fn new(random: &mut Random, backlog: u64) -> Replication {
+        Replication {
+            stream: Stream::new(random.hex_id(), backlog),
+            link: None,
+            link_client: None,
+            replicas: BTreeMap::new(),
+            stats: SyncStats::default(),
+            on_disk: 0,
+            claims: false,
+            primary_db: DbIndex(0),
+            held: Vec::new(),
+            ack_wanted: false,
+            ask_replicas: false,
+            waiting: Vec::new(),
+            next_second: Millis(0),
+            next_ping: Millis(0),
+            last_replica_left: None,
+        }
+    }
+
+    /// Whether this server follows a primary.
+    pub fn follows(&self) -> bool {
+        self.link.is_some()
+    }
+
+    /// Online replicas that have processed that much of the stream.
+    pub fn count_acknowledged(&self, offset: u64) -> usize {
+        self.online().filter(|(_, replica)| replica.acknowledged >= offset).count()
+    }
+
+    /// Online replicas that have that much of the stream on disk.
+    pub fn count_on_disk(&self, offset: u64) -> usize {
+        self.online().filter(|(_, replica)| replica.on_disk >= offset).count()
+    }
+
+    /// Online replicas that have acknowledged within the last `seconds`.
+    pub fn count_good(&self, now: Micros, seconds: i64) -> usize {
+        self.online().filter(|(_, replica)| replica.lag_seconds(now) <= seconds).count()
+    }
+
+    fn online(&self) -> impl Iterator<Item = (ClientKey, &Replica)> {
+        self.replicas.iter().filter(|(_, replica)| replica.stage == Stage::Online).map(|(key, replica)| (*key, replica))
+    }
+
+    /// Sessions that count as replicas: those that have asked for the stream.
+    pub fn attached(&self) -> impl Iterator<Item = (ClientKey, &Replica)> {
+        self.replicas.iter().filter(|(_, replica)| replica.stage != Stage::Handshake).map(|(key, replica)| (*key, replica))
+    }
+
+    /// A client waits for acknowledgements: it looks again at each, and replicas are asked for one.
+    pub fn wait(&mut self, key: ClientKey) {
+        self.waiting.push(key);
+        self.ask_replicas = true;
+    }
+}
+
+impl State {
+    /// Works out which gates replication closes.
+    pub fn update_replication_gates(&mut self) {
+        let (config, replication) = (&self.config, &self.replication);
+        let wanted = config.min_replicas_to_write as usize;
+        let seconds = i64::from(config.min_replicas_max_lag);
+        self.gates.read_only = replication.follows() && config.replica_read_only;
+        self.gates.stale = replication.link.as_ref().is_some_and(|link| !link.is_up()) && !config.replica_serve_stale_data;
+        self.gates.too_few_replicas =
+            !replication.follows() && wanted > 0 && seconds > 0 && replication.count_good(self.now.unix, seconds) < wanted;
+        self.gates.update();
+    }
+
+    /// Obeys the configuration.
+    pub(super) fn apply_replication_config(&mut self) {
+        self.replication.stream.set_limit(self.config.repl_backlog_size);
+        self.update_replication_gates();
+    }
+
+    /// Moves what was propagated into the history and to the replicas.
+    pub fn distribute(&mut self) {
+        if std::mem::take(&mut self.replication.ask_replicas) && !self.replication.follows() && self.replication.online().next().is_some() {
+            self.feed.tell_replicas(&[b"REPLCONF", b"GETACK", b"*"]);
+        }
+        if !self.feed.is_empty() {
+            self.hand_on();
+        }
+    }
+
+    /// What was propagated goes to replicas, unless a primary's word does.
+    pub(super) fn feed_replicas(&mut self, block: Bytes) {
+        if !self.replication.follows() {
+            self.pass_on(block);
+        }
+    }
+
+    /// Appends a block to the history and sends it to the replicas.
+    fn pass_on(&mut self, block: Bytes) {
+        let online: Vec<ClientKey> = self.replication.online().map(|(key, _)| key).collect();
+        for key in online {
+            self.deliver(key, block.clone());
+        }
+        self.replication.stream.append(block);
+    }
+
+    /// The offset that the last command of the feed will have.
+    pub(super) fn fed_offset(&self) -> u64 {
+        self.replication.stream.offset() + self.feed.len() as u64
+    }
+
+    /// Where a replica says it listens, or where it came from.
+    pub fn address_of(&self, key: ClientKey, replica: &Replica) -> (String, u16) {
+        let from = &self.clients[key].peer.address;
+        let socket = from.rsplit_once(':').map_or(from.as_str(), |(host, _)| host).trim_matches(['[', ']']);
+        (if replica.address.is_empty() { socket.to_string() } else { replica.address.clone() }, replica.port)
+    }
+
+    /// Online replicas for ROLE: address, port, acknowledged offset.
+    pub fn online_replicas(&self) -> impl Iterator<Item = (String, u16, u64)> {
+        self.replication.online().map(|(key, replica)| {
+            let (address, port) = self.address_of(key, replica);
+            (address, port, replica.acknowledged)
+        })
+    }
+
+    // ---- as a primary
+
+    /// A session says something of itself as a replica.
+    pub fn replica(&mut self, key: ClientKey) -> &mut Replica {
+        let now = self.now.unix;
+        self.replication.replicas.entry(key).or_insert_with(|| Replica::new(now))
+    }
+
+    /// A session asks for the stream. `Ok(true)`: it may go on from `next`, and what to answer was answered.
+    pub fn attach(&mut self, space: &mut Keyspace, key: ClientKey, id: &[u8], next: i64) -> bool {
+        self.distribute();
+        let now = self.now.unix;
+        self.clients[key].flags.set(ClientFlags::REPLICA, true);
+        let goes_on = self.replication.stream.continues(id, next);
+        let replica = self.replica(key);
+        replica.acknowledged_at = now;
+        replica.waits_since = now.to_millis();
+        replica.stage = if goes_on { Stage::Online } else { Stage::Waiting };
+        self.replication.last_replica_left = None;
+        if goes_on {
+            self.replication.stats.partial += 1;
+            let peer = &self.clients[key].peer.address;
+            log::info!(
+                "Partial resynchronization request from {peer} accepted. Sending {} bytes of backlog starting from offset {next}.",
+                self.replication.stream.offset() as i64 + 1 - next
+            );
+        } else {
+            self.replication.stats.full += 1;
+            self.replication.stats.refused += u64::from(id != b"?");
+            log::info!("Replica {} asks for synchronization", self.clients[key].peer.address);
+            if !self.replication.stream.is_active() {
+                // what was not recorded cannot be gone on with under the old name
+                self.replication.stream.restart(self.random.hex_id());
+                self.replication.stream.activate();
+                self.update_recording(space);
+            }
+        }
+        self.update_replication_gates();
+        goes_on
+    }
+
+    /// Sends a replica the history from byte `next` on.
+    pub fn catch_up(&mut self, key: ClientKey, next: i64) {
+        let next = u64::try_from(next).expect("the history goes on there");
+        let blocks: Vec<Bytes> = self.replication.stream.since(next).collect();
+        for block in blocks {
+            self.deliver(key, block);
+        }
+    }
+
+    /// Makes a snapshot for the replicas that wait for one, if it is time.
+    pub(super) fn start_syncs(&mut self, space: &mut Keyspace) {
+        let waiting: Vec<(ClientKey, Millis)> = self
+            .replication
+            .replicas
+            .iter()
+            .filter(|(_, replica)| replica.stage == Stage::Waiting)
+            .map(|(key, replica)| (*key, replica.waits_since))
+            .collect();
+        let Some(oldest) = waiting.iter().map(|(_, since)| *since).min() else { return };
+        let config = &self.config;
+        let delay = if config.repl_diskless_sync { Millis::from_seconds(config.repl_diskless_sync_delay.into()) } else { Millis(0) };
+        let enough = config.repl_diskless_sync_max_replicas as usize;
+        if space.now.saturating_sub(oldest) < delay && (enough == 0 || waiting.len() < enough) {
+            return;
+        }
+        self.distribute();
+        self.feed.reselect();
+        for without_keys in [false, true] {
+            let keys: Vec<ClientKey> =
+                waiting.iter().map(|(key, _)| *key).filter(|key| self.replication.replicas[key].without_keys == without_keys).collect();
+            if !keys.is_empty() {
+                self.send_snapshot(space, &keys, without_keys);
+            }
+        }
+    }
+
+    fn send_snapshot(&mut self, space: &Keyspace, keys: &[ClientKey], without_keys: bool) {
+        let made = if without_keys { self.snapshot(&Keyspace::new(1, Random::from_seed(0))) } else { self.snapshot(space) };
+        let snapshot = match made {
+            Ok(bytes) => Bytes::from(bytes),
+            Err(error) => {
+                log::warn!("Cannot make a snapshot for replicas: {error}");
+                keys.iter().for_each(|&key| self.close_now(key, "no snapshot"));
+                return;
+            }
+        };
+        log::info!("Synchronization of {} replicas with a snapshot of {} bytes", keys.len(), snapshot.len());
+        let stream = &self.replication.stream;
+        let answer = format!("+FULLRESYNC {} {}\r\n", String::from_utf8_lossy(&stream.id), stream.offset());
+        let now = self.now.unix;
+        for &key in keys {
+            let replica = self.replication.replicas.get_mut(&key).expect("it waits");
+            replica.stage = if replica.snapshot_only { Stage::SnapshotOnly } else { Stage::Online };
+            replica.acknowledged_at = now;
+            let output = &mut self.clients[key].output;
+            if !replica.is_old {
+                output.tail.extend_from_slice(answer.as_bytes());
+            }
+            output.tail.extend_from_slice(format!("${}\r\n", snapshot.len()).as_bytes());
+            output.share_unlimited(snapshot.clone());
+            self.note_output(key);
+        }
+        self.update_replication_gates();
+    }
+
+    /// The data as an RDB, with its place in the history.
+    fn snapshot(&self, space: &Keyspace) -> Result<Vec<u8>, String> {
+        let stream = &self.replication.stream;
+        let selected = if self.replication.follows() { self.selected_by_primary() } else { DbIndex(0) };
+        let plan = save::Plan {
+            version: save::version_for(space, 0)?,
+            aux: vec![
+                ("redis-ver", REDIS_VERSION.to_string()),
+                ("redis-bits", usize::BITS.to_string()),
+                ("ctime", self.now.unix.to_millis().seconds().to_string()),
+                ("used-mem", crate::base::memory::used().to_string()),
+                ("repl-stream-db", selected.0.to_string()),
+                ("repl-id", String::from_utf8_lossy(&stream.id).into_owned()),
+                ("repl-offset", stream.offset().to_string()),
+                ("aof-base", "0".to_string()),
+            ],
+            functions: Vec::new(),
+            heat: HeatKept::Nothing,
+            writing: Writing { compress: self.config.rdbcompression, checksum: true, flush: false },
+            key_delay: 0,
+        };
+        let mut out = Output::to_memory(self.config.rdbcompression);
+        save::write(&mut out, space, &plan, |_| {});
+        let mut bytes = out.into_bytes();
+        let sum = if self.config.rdbchecksum { crate::base::crc::crc64(&bytes) } else { 0 };
+        bytes.extend_from_slice(&sum.to_le_bytes());
+        Ok(bytes)
+    }
+
+    fn selected_by_primary(&self) -> DbIndex {
+        let client = self.replication.link_client.and_then(|key| self.clients.get(key));
+        client.filter(|client| client.flags.any(ClientFlags::PRIMARY)).map_or(self.replication.primary_db, |client| client.db)
+    }
+
+    /// A replica has acknowledged.
+    pub fn acknowledged(&mut self, key: ClientKey, offset: u64, on_disk: Option<u64>) {
+        let now = self.now.unix;
+        // what was never sent cannot have been processed
+        let most = self.replication.stream.offset();
+        let Some(replica) = self.replication.replicas.get_mut(&key) else { return };
+        replica.acknowledged = replica.acknowledged.max(offset.min(most));
+        if let Some(on_disk) = on_disk {
+            replica.on_disk = replica.on_disk.max(on_disk.min(most));
+        }
+        replica.acknowledged_at = now;
+        self.parked.look_again.append(&mut self.replication.waiting);
+        if self.gates.too_few_replicas {
+            self.update_replication_gates();
+        }
+    }
+
+    /// Clients that wait for replicas or for the disk look again.
+    pub fn wake_waiting(&mut self) {
+        self.parked.look_again.append(&mut self.replication.waiting);
+    }
+
+    /// Cuts off all replicas: they are to come again and learn what is new.
+    fn drop_replicas(&mut self, why: &str) {
+        let keys: Vec<ClientKey> = self.replication.attached().map(|(key, _)| key).collect();
+        for key in keys {
+            self.close_now(key, why);
+        }
+    }
+
+    // ---- as a replica
+
+    /// Follows a primary from now on.
+    pub fn follow(&mut self, space: &mut Keyspace, host: String, port: u16) {
+        self.distribute();
+        let was_primary = !self.replication.follows();
+        self.leave_link();
+        if was_primary {
+            self.drop_replicas("this server turned into a replica");
+            self.replication.stream.activate();
+            let blocked: Vec<ClientKey> =
+                self.clients.iter().filter(|(_, client)| client.flags.any(ClientFlags::BLOCKED)).map(|(key, _)| key).collect();
+            for key in blocked {
+                self.later.push(Later::Unblock(key, Some(TURNED)));
+                self.close_after_reply(key);
+            }
+        }
+        self.replication.link = Some(Link::new(host.clone(), port, space.now));
+        self.config.replicaof = Some((host, port));
+        space.expiry = Expiry::Hide;
+        self.update_recording(space);
+        self.update_replication_gates();
+        self.tend_link(space);
+    }
+
+    /// Follows the primary that the configuration names, at the start.
+    pub(super) fn follow_configured(&mut self, space: &mut Keyspace) {
+        if let Some((host, port)) = self.config.replicaof.clone() {
+            self.follow(space, host, port);
+        }
+    }
+
+    /// Follows nobody any more: a new history begins that shares its past with the old.
+    pub fn lead(&mut self, space: &mut Keyspace) {
+        if !self.replication.follows() {
+            return;
+        }
+        self.leave_link();
+        self.config.replicaof = None;
+        let id = self.random.hex_id();
+        self.replication.stream.branch(id);
+        self.feed.reselect();
+        log::info!(
+            "Setting secondary replication ID to {}, valid up to offset: {}. New replication ID is {}",
+            String::from_utf8_lossy(&self.replication.stream.second_id),
+            self.replication.stream.second_offset,
+            String::from_utf8_lossy(&id)
+        );
+        self.drop_replicas("the history has another name");
+        self.replication.last_replica_left = Some(space.now);
+        self.replication.claims = true;
+        space.expiry = Expiry::Remove;
+        self.update_recording(space);
+        self.update_replication_gates();
+    }
+
+    fn leave_link(&mut self) {
+        if self.replication.link.take().is_some() {
+            // a primary that stays with its own data can go on from it elsewhere
+            if let Some(key) = self.replication.link_client {
+                self.lose_link(key);
+                self.close_now(key, "another primary");
+            }
+        } else {
+            self.replication.claims = self.replication.stream.is_active();
+        }
+    }
+
+    /// The link's session is over.
+    fn lose_link(&mut self, key: ClientKey) {
+        self.replication.primary_db = self.selected_by_primary();
+        self.replication.link_client = None;
+        self.replication.held = Vec::new();
+        let now = self.now.unix.to_millis();
+        if let Some(link) = &mut self.replication.link {
+            if link.is_up() {
+                log::warn!("Connection with master lost.");
+            }
+            link.fail(now);
+        }
+        self.clients[key].flags.set(ClientFlags::PRIMARY.or(ClientFlags::LINK), false);
+        self.update_replication_gates();
+    }
+
+    /// Lets time pass for the link.
+    fn tend_link(&mut self, space: &Keyspace) {
+        let timeout = Millis::from_seconds(self.config.repl_timeout.into());
+        let Some(link) = &mut self.replication.link else { return };
+        if let Err(why) = link.tick(space.now, timeout) {
+            log::warn!("{why}");
+            match self.replication.link_client {
+                Some(key) => {
+                    self.lose_link(key);
+                    self.close_now(key, "the primary is silent");
+                }
+                None => link.fail(space.now),
+            }
+        }
+    }
+
+    fn introduction(&self) -> Introduction {
+        let config = &self.config;
+        Introduction {
+            login: (!config.masterauth.is_empty()).then(|| (config.masteruser.clone(), config.masterauth.clone())),
+            port: if config.replica_announce_port != 0 { config.replica_announce_port } else { config.port },
+            address: config.replica_announce_ip.clone(),
+            claim: self.replication.claims.then(|| (self.replication.stream.id, self.replication.stream.offset() + 1)),
+            version: REDIS_VERSION,
+        }
+    }
+
+    /// Tells the primary how far we are.
+    fn acknowledge(&mut self) {
+        self.replication.ack_wanted = false;
+        let Some(key) = self.replication.link_client else { return };
+        let offset = self.replication.stream.offset().to_string();
+        let client = &mut self.clients[key];
+        write_command(&mut client.output.tail, 3, [b"REPLCONF".as_slice(), b"ACK", offset.as_bytes()].into_iter());
+        self.note_output(key);
+    }
+
+    /// The primary's word that we are to acknowledge: done when its commands of this turn are.
+    pub fn want_acknowledgement(&mut self) {
+        self.replication.ack_wanted = true;
+    }
+
+    /// A client is gone, as far as replication is concerned.
+    pub(super) fn detach(&mut self, key: ClientKey) {
+        if self.replication.link_client == Some(key) {
+            self.lose_link(key);
+        }
+        if self.replication.replicas.remove(&key).is_some() {
+            log::info!("Connection with replica {} lost.", self.clients[key].peer.address);
+            if self.replication.attached().next().is_none() {
+                self.replication.last_replica_left = Some(self.now.unix.to_millis());
+            }
+            self.update_replication_gates();
+        }
+    }
+
+    /// Housekeeping of replication.
+    pub(super) fn replication_cron(&mut self, space: &mut Keyspace) {
+        self.tend_link(space);
+        self.start_syncs(space);
+        let now = space.now;
+        if now < self.replication.next_second && self.replication.next_second.saturating_sub(now) <= Millis(1000) {
+            return;
+        }
+        self.replication.next_second = now.saturating_add(Millis(1000));
+        if self.replication.link.as_ref().is_some_and(Link::is_up) {
+            self.acknowledge();
+        }
+        self.greet_replicas(now);
+        self.drop_silent_replicas();
+        self.let_backlog_go(space);
+        self.update_replication_gates();
+    }
+
+    /// Signs of life: PING in the stream, an empty line to those who do not get the stream yet.
+    fn greet_replicas(&mut self, now: Millis) {
+        let period = Millis::from_seconds(self.config.repl_ping_replica_period.into());
+        let due = now >= self.replication.next_ping || self.replication.next_ping.saturating_sub(now) > period;
+        if due && !self.replication.follows() && self.replication.online().next().is_some() {
+            self.replication.next_ping = now.saturating_add(period);
+            self.feed.tell_replicas(&[b"PING"]);
+        }
+        let waiting: Vec<ClientKey> =
+            self.replication.replicas.iter().filter(|(_, replica)| replica.stage == Stage::Waiting).map(|(key, _)| *key).collect();
+        for key in waiting {
+            self.deliver(key, Bytes::from_static(b"\n"));
+        }
+    }
+
+    fn drop_silent_replicas(&mut self) {
+        let (now, timeout) = (self.now.unix, i64::from(self.config.repl_timeout));
+        let silent: Vec<ClientKey> = self
+            .replication
+            .online()
+            .filter(|(key, replica)| !replica.is_old && replica.lag_seconds(now) > timeout && !self.clients[*key].output.is_unlimited())
+            .map(|(key, _)| key)
+            .collect();
+        for key in silent {
+            log::warn!("Disconnecting timedout replica (streaming sync): {}", self.clients[key].peer.address);
+            self.close_now(key, "a silent replica");
+        }
+    }
+
+    /// A past that nobody has asked for in a long time is dropped, and with it the history's name.
+    fn let_backlog_go(&mut self, space: &mut Keyspace) {
+        let ttl = i64::try_from(self.config.repl_backlog_ttl).unwrap_or(i64::MAX);
+        let Some(since) = self.replication.last_replica_left else { return };
+        if ttl == 0 || self.replication.follows() || !self.replication.stream.is_active() {
+            return;
+        }
+        if space.now.saturating_sub(since) > Millis::from_seconds(ttl) {
+            log::info!("Replication backlog freed after {ttl} seconds without connected replicas.");
+            self.distribute();
+            self.replication.stream.restart(self.random.hex_id());
+            self.replication.stream.deactivate();
+            self.replication.last_replica_left = None;
+            self.update_recording(space);
+        }
+    }
+}
+
+impl Server {
+    /// A socket to the primary is wanted: connect it and tell [`Server::link_up`] or [`Server::link_failed`].
+    pub fn take_dial(&mut self) -> Option<Dial> {
+        self.state.replication.link.as_mut()?.take_dial()
+    }
+
+    /// The socket is connected. `None`: it is not wanted any more.
+    pub fn link_up(&mut self, attempt: u64, connection: usize, peer: Peer) -> Option<ClientKey> {
+        if !self.state.replication.link.as_ref().is_some_and(|link| link.is_dialing(attempt)) {
+            return None;
+        }
+        let key = self.add_client(Some(connection), peer);
+        let state = &mut self.state;
+        state.clients[key].flags.set(ClientFlags::LINK.or(ClientFlags::AUTHENTICATED), true);
+        state.replication.link_client = Some(key);
+        let now = state.now.unix.to_millis();
+        if let Some(link) = &mut state.replication.link {
+            link.connected(now, &mut state.clients[key].output.tail);
+        }
+        state.note_output(key);
+        Some(key)
+    }
+
+    /// The socket could not be connected.
+    pub fn link_failed(&mut self, attempt: u64, error: &str) {
+        let now = self.state.now.unix.to_millis();
+        if let Some(link) = self.state.replication.link.as_mut().filter(|link| link.is_dialing(attempt)) {
+            log::warn!("Error condition on socket for SYNC: {error}");
+            link.fail(now);
+        }
+    }
+
+    /// Takes what arrived over a link that is not up yet.
+    #[cold]
+    pub(super) fn read_link(&mut self, inbound: &mut Inbound<'_>) {
+        let key = inbound.client;
+        let (me, now) = (self.state.introduction(), self.keyspace.now);
+        let state = &mut self.state;
+        let Some(link) = state.replication.link.as_mut().filter(|_| state.replication.link_client == Some(key)) else { return };
+        let read = link.read(inbound.bytes, now, &me, &mut state.clients[key].output.tail);
+        state.note_output(key);
+        let failure = match read {
+            Ok(read) => {
+                inbound.consumed = read.consumed;
+                match read.event {
+                    None => return,
+                    Some(event) => self.link_event(key, event),
+                }
+            }
+            Err(why) => Err(why),
+        };
+        match failure {
+            // what follows is read next: the rest of the handshake, or commands
+            Ok(()) => self.state.resume(key),
+            Err(why) => {
+                log::warn!("{why}");
+                self.state.lose_link(key);
+                self.state.close_now(key, "the link failed");
+            }
+        }
+    }
+
+    fn link_event(&mut self, key: ClientKey, event: Event) -> Result<(), String> {
+        match event {
+            Event::FullSync => {}
+            Event::Resumed(id) => {
+                if let Some(id) = id.filter(|id| *id != self.state.replication.stream.id) {
+                    self.state.replication.stream.rename(id);
+                    self.state.drop_replicas("the history has another name");
+                }
+                let db = self.state.replication.primary_db;
+                self.link_is_up(key, db);
+            }
+            Event::Snapshot { id, offset, bytes } => {
+                let db = self.load_snapshot(id, offset, bytes)?;
+                let now = self.keyspace.now;
+                if let Some(link) = &mut self.state.replication.link {
+                    link.loaded(now);
+                }
+                self.link_is_up(key, db);
+            }
+        }
+        Ok(())
+    }
+
+    /// From here on the link's bytes are requests.
+    fn link_is_up(&mut self, key: ClientKey, db: DbIndex) {
+        let state = &mut self.state;
+        let client = &mut state.clients[key];
+        client.flags.set(ClientFlags::LINK, false);
+        client.flags.set(ClientFlags::PRIMARY.or(ClientFlags::REPLY_OFF), true);
+        client.db = db;
+        state.replication.held.clear();
+        state.replication.claims = true;
+        state.update_replication_gates();
+        state.acknowledge();
+    }
+
+    /// Replaces all data by a snapshot. Gives the database that the stream goes on in.
+    fn load_snapshot(&mut self, id: HistoryId, offset: u64, bytes: Vec<u8>) -> Result<DbIndex, String> {
+        check_snapshot(&bytes).map_err(|why| format!("The snapshot from MASTER is not used: {why}. The data stays as it is."))?;
+        self.state.drop_replicas("a full resynchronization with the primary");
+        let has_file = self.state.config.appendonly;
+        if has_file {
+            // the file tells the old data's story
+            self.state.turn_aof_off(&mut self.keyspace);
+        }
+        log::info!("MASTER <-> REPLICA sync: Flushing old data");
+        let databases = self.state.config.databases;
+        for db in 0..databases {
+            self.keyspace.flush(DbIndex(db));
+        }
+        self.state.replication.claims = false;
+        log::info!("MASTER <-> REPLICA sync: Loading DB in memory");
+        self.keyspace.expiry = Expiry::Ignore;
+        let mut plan = load::Plan {
+            shapes: Shapes::new(&self.state.config, self.keyspace.hasher()),
+            overdue: Overdue::Keep,
+            twice: Twice::Refuse,
+            relaxed: false,
+            key_delay: 0,
+            pulse: &mut |_, _| {},
+        };
+        let loaded = load::load(&mut Input::of_bytes(bytes), &mut self.keyspace, &mut plan);
+        self.keyspace.expiry = Expiry::Hide;
+        match loaded {
+            Ok(loaded) => {
+                log::info!("MASTER <-> REPLICA sync: Finished with success, {} keys", loaded.keys);
+                self.state.replication.stream.adopt(id, offset);
+                self.state.replication.stream.activate();
+                if has_file && self.state.turn_aof_on(&mut self.keyspace, true).is_err() {
+                    log::warn!("The append-only file could not be started anew after the synchronization.");
+                }
+                let db = loaded.aux_number("repl-stream-db").and_then(|db| u32::try_from(db).ok()).filter(|db| *db < databases);
+                Ok(DbIndex(db.unwrap_or(0)))
+            }
+            Err(error) => {
+                for db in 0..databases {
+                    self.keyspace.flush(DbIndex(db));
+                }
+                // half a data set has no place in any history
+                let id = self.state.random.hex_id();
+                self.state.replication.stream.adopt(id, 0);
+                Err(format!("Failed trying to load the MASTER synchronization DB: {error}"))
+            }
+        }
+    }
+
+    /// The primary's commands in `bytes` have run: they are history.
+    #[cold]
+    pub(super) fn follow_on(&mut self, key: ClientKey, bytes: &[u8]) {
+        let state = &mut self.state;
+        if state.replication.link_client != Some(key) || bytes.is_empty() {
+            return;
+        }
+        state.replication.held.extend_from_slice(bytes);
+        let now = self.keyspace.now;
+        if let Some(link) = &mut state.replication.link {
+            link.heard(now);
+        }
+        if !state.clients[key].flags.any(ClientFlags::MULTI) {
+            let block = Bytes::from(std::mem::take(&mut state.replication.held));
+            state.pass_on(block);
+        }
+        if state.replication.ack_wanted {
+            state.acknowledge();
+        }
+    }
+}
+
+/// Whether a snapshot is whole, before anything is given up for it: how it begins, and its checksum.
+fn check_snapshot(bytes: &[u8]) -> Result<(), String> {
+    let version =
+        bytes.strip_prefix(b"REDIS").map(|rest| rest.get(..4)).or_else(|| bytes.strip_prefix(b"VALKEY").map(|rest| rest.get(..3)));
+    let version = version.flatten().and_then(|digits| std::str::from_utf8(digits).ok()).and_then(|digits| digits.parse().ok());
+    let Some(version) = version else { return Err("it does not begin like one".into()) };
+    if !crate::persist::rdb::can_read(version) {
+        return Err(format!("its version is {version}"));
+    }
+    if version < 5 {
+        return Ok(());
+    }
+    let Some((data, sum)) = bytes.split_last_chunk::<8>() else { return Err("it is too short".into()) };
+    match u64::from_le_bytes(*sum) {
+        0 => Ok(()),
+        sum if sum == crate::base::crc::crc64(data) => Ok(()),
+        _ => Err("its checksum is wrong".into()),
+    }
+}
