@@ -468,7 +468,7 @@ mod tests {
     fn the_handshake_may_be_cut_anywhere_and_takes_no_byte_of_the_stream() {
         let id = "d".repeat(40);
         let cases = [
-            (format!("+CONTINUE\r\n*1\r\nSTREAM"), vec!["Resumed(", "connected *1\r\nSTREAM"]),
+            ("+CONTINUE\r\n*1\r\nSTREAM".to_string(), vec!["Resumed(", "connected *1\r\nSTREAM"]),
             (format!("+CONTINUE {id}\r\nSTREAM"), vec!["Resumed(", "connected STREAM"]),
             (format!("+FULLRESYNC {id} 7\r\n\n\n$3\r\nabcSTREAM"), vec!["FullSync", "snapshot 7 abc", "connected STREAM"]),
             (

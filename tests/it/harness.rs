@@ -137,10 +137,10 @@ impl World {
         self.replies(client).iter().map(Reply::to_string).collect()
     }
 
-    /// What a client has received since it was last asked.
-    pub fn replies(&mut self, client: ClientKey) -> Vec<Reply> {
-        let Some(session) = self.server.state.clients.get_mut(client) else { return Vec::new() };
+    /// The bytes that a client has been sent since it was last asked.
+    pub fn take_output(&mut self, client: ClientKey) -> Vec<u8> {
         let mut bytes = Vec::new();
+        let Some(session) = self.server.state.clients.get_mut(client) else { return bytes };
         loop {
             let mut slices = [std::io::IoSlice::new(&[]); 16];
             let count = session.output.slices(&mut slices);
@@ -155,6 +155,12 @@ impl World {
             session.output.advance(taken);
         }
         session.flags.set(ruddle::server::client::ClientFlags::PENDING_WRITE, false);
+        bytes
+    }
+
+    /// What a client has received since it was last asked.
+    pub fn replies(&mut self, client: ClientKey) -> Vec<Reply> {
+        let bytes = self.take_output(client);
         let mut reader = ReplyReader::new();
         reader.feed(&bytes);
         let mut replies = Vec::new();

@@ -26,6 +26,7 @@ mod list;
 mod persistence;
 mod pubsub;
 mod readme;
+mod replication;
 mod server;
 mod set;
 mod sort;
