@@ -409,7 +409,9 @@ fn stats(report: &mut Report<'_>) {
     report.zeros(&["latest_fork_usec", "total_forks", "migrate_cached_sockets", "slave_expires_tracked_keys"]);
     report.zeros(&["active_defrag_hits", "active_defrag_misses", "active_defrag_key_hits", "active_defrag_key_misses"]);
     report.zeros(&["total_active_defrag_time", "current_active_defrag_time"]);
-    report.zeros(&["tracking_total_keys", "tracking_total_items", "tracking_total_prefixes"]);
+    report.line("tracking_total_keys", report.state.caches.keys());
+    report.line("tracking_total_items", report.state.caches.items());
+    report.line("tracking_total_prefixes", report.state.caches.prefixes());
     report.line("unexpected_error_replies", 0);
     report.line("total_error_replies", stats.error_replies);
     report.line("dump_payload_sanitizations", 0);
