@@ -258,7 +258,6 @@ fn parse_multibulk(input: &[u8], start: usize, partial: &mut Partial, limits: &R
             Line::Incomplete => return Parsed::Incomplete,
         }
     } else {
-        spans.extend(partial.spans.iter().map(|span| span.shifted(0, start)));
         (at, missing, bulk) = (start + partial.parsed, partial.missing, partial.bulk);
     }
     while missing > 0 {
@@ -292,13 +291,13 @@ fn parse_multibulk(input: &[u8], start: usize, partial: &mut Partial, limits: &R
         missing -= 1;
         bulk = None;
     }
+    // words found earlier stay with the partial request until it is whole: each is moved once
     if missing == 0 {
-        *partial = Partial::default();
+        let earlier = std::mem::take(partial).spans;
+        spans.splice(first..first, earlier.into_iter().map(|span| span.shifted(0, start)));
         return Parsed::Request(at);
     }
-    partial.spans.clear();
-    partial.spans.extend(spans[first..].iter().map(|span| span.shifted(start, 0)));
-    spans.truncate(first);
+    partial.spans.extend(spans.drain(first..).map(|span| span.shifted(start, 0)));
     (partial.missing, partial.bulk, partial.parsed) = (missing, bulk, at - start);
     Parsed::Incomplete
 }
