@@ -59,8 +59,8 @@ pub const LONG_READ: usize = 256 * 1024;
 pub const QUERY_MAX: usize = u32::MAX as usize - (16 << 20);
 /// Bytes that one call writes to a client before others have their turn.
 pub const WRITE_BUDGET: usize = 1024 * 1024;
-/// How long connections wait that could not be accepted.
-pub const ACCEPT_RETRY: crate::base::clock::Millis = crate::base::clock::Millis(100);
+/// How long connections wait that could not be accepted, in milliseconds.
+pub const ACCEPT_RETRY_MS: i64 = 100;
 
 const _: () = assert!(QUERY_MAX + LONG_READ + WINDOW < u32::MAX as usize, "every byte of the input has a 32-bit number");
 const _: () = assert!(WINDOW > READ_CHUNK, "a long input shows more than one read");

@@ -282,6 +282,7 @@ fn it_goes_to_the_background() {
     let (code, _) = run(&[&["--port", &port.to_string()], &words[..]].concat(), "");
     assert_eq!(code, Some(0));
     until("the background process listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    until("the pid file is written", || fs::read_to_string(&pid_file).is_ok_and(|pid| pid.ends_with('\n')));
     let pid = fs::read_to_string(&pid_file).expect("a pid file");
     assert!(ask(port, "INFO server").contains(&format!("process_id:{}\r\n", pid.trim())));
     drop(daemon);

@@ -223,7 +223,7 @@ impl Reactor {
                         // out of descriptors or memory: those who wait cause no further event
                         log::warn!("Accepting client connection: {error}");
                         self.accepting[at] = false;
-                        self.retry_accept = Some(now.unix.to_millis().saturating_add(limits::ACCEPT_RETRY));
+                        self.retry_accept = Some(now.unix.to_millis().saturating_add(Millis(limits::ACCEPT_RETRY_MS)));
                         break;
                     }
                 }
