@@ -99,6 +99,32 @@ pub(super) static ROWS: &[Row] = &[
         .is(Shape::Text(any_text), Settable)
         .about("Names of start-up warnings to pass over."),
     moot("io-threads-do-reads", "no", THREADS).is(BOOL, Hidden).about("Lets I/O threads read and parse as well."),
+    moot("acllog-max-len", "128", "there are no users whose accesses could be refused")
+        .is(int(0, LONG), Settable)
+        .about("Number of refused accesses that ACL LOG remembers."),
+    moot("active-expire-effort", "1", "expired keys are found by their deadlines, not by search")
+        .is(int(1, 10), Settable)
+        .about("How much time is spent on removing expired keys that nobody touches, from 1 to 10."),
+    moot("lazyfree-lazy-expire", "no", "what is slow to free always goes to the disposal thread")
+        .is(BOOL, Settable)
+        .about("Frees expired values in the background."),
+    moot("lazyfree-lazy-user-del", "no", "what is slow to free always goes to the disposal thread")
+        .is(BOOL, Settable)
+        .about("Makes DEL behave as UNLINK."),
+    moot("lazyfree-lazy-user-flush", "no", "what is slow to free always goes to the disposal thread")
+        .is(BOOL, Settable)
+        .about("Makes FLUSHALL, FLUSHDB and SCRIPT FLUSH without SYNC or ASYNC behave as with ASYNC."),
+    moot("replica-lazy-flush", "no", "what is slow to free always goes to the disposal thread")
+        .or("slave-lazy-flush")
+        .is(BOOL, Settable)
+        .about("Frees a replica's old data in the background when a snapshot replaces it."),
+    moot("busy-reply-threshold", "5000", "there are no scripts")
+        .or("lua-time-limit")
+        .is(int(0, LONG), Settable)
+        .about("Milliseconds a script runs before other clients are answered with BUSY; 0 lets it run."),
+    moot("rdb-del-sync-files", "no", "no snapshot for replication is ever a file")
+        .is(BOOL, Settable)
+        .about("Removes snapshot files that were made for replication when nothing else persists data."),
     // ---- threads, processors, kernel
     absent("io-threads", "1", THREADS).is(int(1, 128), Fixed).about("Number of threads that read and write sockets."),
     absent("prefetch-batch-max-size", "16", "prefetching spans all clients and has no batch size")
@@ -124,6 +150,29 @@ pub(super) static ROWS: &[Row] = &[
     absent("rdma-bind", "", RDMA).is(Shape::OptionalText, Hidden).about("Addresses for RDMA."),
     absent("rdma-rx-size", "1048576", RDMA).is(int(65536, 16777216), Hidden).about("Receive buffer of an RDMA connection."),
     absent("rdma-completion-vector", "-1", RDMA).is(int(-1, 1024), Hidden).about("Completion vector of an RDMA connection."),
+    // ---- parts of abilities
+    absent("shutdown-timeout", "10", "a shutdown does not wait for replicas")
+        .is(int(0, INT), Settable)
+        .off(&["0"])
+        .about("Seconds a shutdown waits for replicas that lag behind."),
+    absent("commandlog-request-larger-than", "1048576", "the slow log alone is kept")
+        .is(int(-1, LONG), Settable)
+        .about("Bytes of a request from which it enters the log of large requests; -1 logs none."),
+    absent("commandlog-large-request-max-len", "128", "the slow log alone is kept")
+        .is(int(0, LONG), Settable)
+        .about("Number of entries that the log of large requests keeps."),
+    absent("commandlog-reply-larger-than", "1048576", "the slow log alone is kept")
+        .is(int(-1, LONG), Settable)
+        .about("Bytes of a reply from which its command enters the log of large replies; -1 logs none."),
+    absent("commandlog-large-reply-max-len", "128", "the slow log alone is kept")
+        .is(int(0, LONG), Settable)
+        .about("Number of entries that the log of large replies keeps."),
+    absent("replica-ignore-disk-write-errors", "no", "a failed write stops a replica's append-only file as any other server's")
+        .is(BOOL, Settable)
+        .about("Lets a replica go on when it cannot write its append-only file."),
+    absent("repl-diskless-load", "disabled", "a replica checks a whole snapshot in memory before it replaces its data")
+        .is(Shape::Word(&["disabled", "on-empty-db", "swapdb"]), Settable)
+        .about("Whether a replica loads a snapshot while it arrives, and what becomes of its old data."),
     // ---- log and title
     absent("syslog-enabled", "no", SYSLOG).is(BOOL, Fixed).about("Logs to the system log."),
     absent("syslog-ident", "redis", SYSLOG).is(Shape::Text(any_text), Fixed).about("Name in the system log."),

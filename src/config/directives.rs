@@ -23,9 +23,7 @@ use std::collections::BTreeMap;
 use super::absent;
 use super::shape::{INT, LONG, Notation, Shape, UINT, any_text, append_dir_name, append_file_name, int, memory, snapshot_name};
 use super::values::{ClientMemory, Field, KeyspaceEvents, MaxMemory, OutputLimits, SavePoint, Value};
-use super::words::{
-    AppendFsync, DisklessLoad, Guard, LogLevel, MaxmemoryPolicy, PropagationFailure, RdbVersionCheck, ShutdownActions, Supervised,
-};
+use super::words::{AppendFsync, Guard, LogLevel, MaxmemoryPolicy, PropagationFailure, RdbVersionCheck, ShutdownActions, Supervised};
 
 /// Whether and how a directive may change while the server runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,8 +182,6 @@ settings! {
         "Runs of the periodic housekeeping a second, from 1 to 500.";
     "disable-thp", disable_thp: bool = "yes", Shape::Bool, Fixed,
         "Asks the kernel not to use transparent huge pages for this process, since they make forks costly.";
-    "shutdown-timeout", shutdown_timeout: u32 = "10", int(0, INT), Settable,
-        "Seconds a shutdown waits for replicas that lag behind.";
     "shutdown-on-sigint", shutdown_on_sigint: ShutdownActions = "default", Shape::ShutdownActions, Settable,
         "What SIGINT does: `default`, or any of `save`, `nosave`, `now`, `force`.";
     "shutdown-on-sigterm", shutdown_on_sigterm: ShutdownActions = "default", Shape::ShutdownActions, Settable,
@@ -200,8 +196,6 @@ settings! {
     // ---- access
     "requirepass", requirepass: Vec<u8> = "", Shape::Secret, Settable,
         "Password of the default user.";
-    "acllog-max-len", acllog_max_len: u64 = "128", int(0, LONG), Settable,
-        "Number of refused accesses that ACL LOG remembers.";
 
     // ---- memory
     "maxmemory", maxmemory: MaxMemory = "0", Shape::MaxMemory, Settable,
@@ -218,18 +212,10 @@ settings! {
         "How many more hits it takes to raise a frequency counter the higher it is.";
     "lfu-decay-time", lfu_decay_time: u32 = "1", int(0, INT), Settable,
         "Minutes after which a frequency counter is lowered; 0 lowers it at every scan.";
-    "active-expire-effort", active_expire_effort: u32 = "1", int(1, 10), Settable,
-        "How much time is spent on removing expired keys that nobody touches, from 1 to 10.";
     "lazyfree-lazy-eviction", lazyfree_lazy_eviction: bool = "no", Shape::Bool, Settable,
         "Frees evicted values in the background.";
-    "lazyfree-lazy-expire", lazyfree_lazy_expire: bool = "no", Shape::Bool, Settable,
-        "Frees expired values in the background.";
     "lazyfree-lazy-server-del", lazyfree_lazy_server_del: bool = "no", Shape::Bool, Settable,
         "Frees values that a command overwrites, as RENAME does, in the background.";
-    "lazyfree-lazy-user-del", lazyfree_lazy_user_del: bool = "no", Shape::Bool, Settable,
-        "Makes DEL behave as UNLINK.";
-    "lazyfree-lazy-user-flush", lazyfree_lazy_user_flush: bool = "no", Shape::Bool, Settable,
-        "Makes FLUSHALL, FLUSHDB and SCRIPT FLUSH without SYNC or ASYNC behave as with ASYNC.";
 
     // ---- clients
     "client-output-buffer-limit", client_output_buffer_limit: OutputLimits =
@@ -249,14 +235,6 @@ settings! {
         "Microseconds from which a command enters the slow log; 0 logs all, -1 none.";
     "slowlog-max-len" | "commandlog-slow-execution-max-len", slowlog_max_len: u64 = "128", int(0, LONG), Settable,
         "Number of entries that the slow log keeps.";
-    "commandlog-request-larger-than", commandlog_request_larger_than: i64 = "1048576", int(-1, LONG), Settable,
-        "Bytes of a request from which it enters the log of large requests; -1 logs none.";
-    "commandlog-large-request-max-len", commandlog_large_request_max_len: u64 = "128", int(0, LONG), Settable,
-        "Number of entries that the log of large requests keeps.";
-    "commandlog-reply-larger-than", commandlog_reply_larger_than: i64 = "1048576", int(-1, LONG), Settable,
-        "Bytes of a reply from which its command enters the log of large replies; -1 logs none.";
-    "commandlog-large-reply-max-len", commandlog_large_reply_max_len: u64 = "128", int(0, LONG), Settable,
-        "Number of entries that the log of large replies keeps.";
     "latency-monitor-threshold", latency_monitor_threshold: i64 = "0", int(0, LONG), Settable,
         "Milliseconds from which an event is recorded for LATENCY; 0 records none.";
     "latency-tracking", latency_tracking: bool = "yes", Shape::Bool, Settable,
@@ -265,8 +243,6 @@ settings! {
         "Percentiles of command durations that INFO shows.";
 
     // ---- scripts
-    "busy-reply-threshold" | "lua-time-limit", busy_reply_threshold: i64 = "5000", int(0, LONG), Settable,
-        "Milliseconds a script runs before other clients are answered with BUSY; 0 lets it run.";
 
     // ---- snapshots
     "save", save: Vec<SavePoint> = "3600 1 300 100 60 10000", Shape::Save, Settable,
@@ -281,8 +257,6 @@ settings! {
         "Version of the snapshot format to write, for readers that know no newer one; 0 is the newest.";
     "rdb-version-check", rdb_version_check: RdbVersionCheck = "strict", Shape::Word(RdbVersionCheck::WORDS), Settable,
         "Whether a snapshot of a newer version than known is refused (`strict`) or tried (`relaxed`).";
-    "rdb-del-sync-files", rdb_del_sync_files: bool = "no", Shape::Bool, Settable,
-        "Removes snapshot files that were made for replication when nothing else persists data.";
     "rdb-save-incremental-fsync", rdb_save_incremental_fsync: bool = "yes", Shape::Bool, Settable,
         "Flushes a snapshot to disk every few megabytes instead of once at its end.";
     "stop-writes-on-bgsave-error", stop_writes_on_bgsave_error: bool = "yes", Shape::Bool, Settable,
@@ -329,8 +303,6 @@ settings! {
         "Lets a replica refuse writes of its clients.";
     "replica-ignore-maxmemory" | "slave-ignore-maxmemory", replica_ignore_maxmemory: bool = "yes", Shape::Bool, Settable,
         "Lets a replica leave eviction to its primary.";
-    "replica-lazy-flush" | "slave-lazy-flush", replica_lazy_flush: bool = "no", Shape::Bool, Settable,
-        "Frees a replica's old data in the background when a snapshot replaces it.";
     "replica-priority" | "slave-priority", replica_priority: u32 = "100", int(0, INT), Settable,
         "Rank of this replica when a supervisor picks a new primary; lower goes first, 0 never.";
     "replica-announced", replica_announced: bool = "yes", Shape::Bool, Settable,
@@ -339,16 +311,12 @@ settings! {
         "Address that the primary is told this replica has.";
     "replica-announce-port" | "slave-announce-port", replica_announce_port: u16 = "0", int(0, 65535), Settable,
         "Port that the primary is told this replica has; 0 tells the real one.";
-    "replica-ignore-disk-write-errors", replica_ignore_disk_write_errors: bool = "no", Shape::Bool, Settable,
-        "Lets a replica go on when it cannot write its append-only file.";
     "repl-diskless-sync", repl_diskless_sync: bool = "yes", Shape::Bool, Settable,
         "Sends snapshots straight into the replicas' sockets instead of through a file.";
     "repl-diskless-sync-delay", repl_diskless_sync_delay: u32 = "5", int(0, INT), Settable,
         "Seconds to wait for more replicas before such a snapshot starts.";
     "repl-diskless-sync-max-replicas", repl_diskless_sync_max_replicas: u32 = "0", int(0, INT), Settable,
         "Number of waiting replicas at which it starts at once; 0 always waits.";
-    "repl-diskless-load", repl_diskless_load: DisklessLoad = "disabled", Shape::Word(DisklessLoad::WORDS), Settable,
-        "Whether a replica loads a snapshot while it arrives, and what becomes of its old data.";
     "repl-ping-replica-period" | "repl-ping-slave-period", repl_ping_replica_period: u32 = "10", int(1, INT), Settable,
         "Seconds between the primary's pings to its replicas.";
     "repl-timeout", repl_timeout: u32 = "60", int(1, INT), Settable,

@@ -79,13 +79,6 @@ words! {
 }
 
 words! {
-    /// How a replica takes in a snapshot that arrives over its link.
-    DisklessLoad, default Disabled {
-        Disabled = "disabled", OnEmptyDb = "on-empty-db", Swapdb = "swapdb",
-    }
-}
-
-words! {
     /// Who may use a guarded ability: nobody, everybody, or connections from this machine.
     Guard, default No { No = "no", Yes = "yes", Local = "local" }
 }
