@@ -38,6 +38,10 @@ fn serve(mut config: Config) -> Result<(), String> {
         eprintln!("{error}");
         return Err(error);
     }
+    if let Some((name, _)) = config.renamed_commands.first() {
+        // to serve a command that the operator has locked away would be worse than not to start
+        return Err(format!("rename-command is not available: remove the line that renames '{name}'"));
+    }
     std::env::set_current_dir(&config.dir).map_err(|error| format!("Can't chdir to '{}': {error}", config.dir))?;
     let supervisor = supervision::find(config.supervised);
     if config.daemonize && supervisor == Supervised::No {
