@@ -38,12 +38,16 @@ pub struct Now {
 pub fn now() -> Now {
     static START: OnceLock<Instant> = OnceLock::new();
     let start = *START.get_or_init(Instant::now);
-    let unix = match SystemTime::now().duration_since(UNIX_EPOCH) {
+    let monotonic = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+    Now { unix: unix(), monotonic: Monotonic(monotonic) }
+}
+
+/// Reads the real wall clock alone. Only `net` and `main` may call this.
+pub fn unix() -> Micros {
+    Micros(match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(since) => i64::try_from(since.as_micros()).unwrap_or(i64::MAX),
         Err(before) => i64::try_from(before.duration().as_micros()).map_or(i64::MIN, |micros| -micros),
-    };
-    let monotonic = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
-    Now { unix: Micros(unix), monotonic: Monotonic(monotonic) }
+    })
 }
 
 impl Millis {

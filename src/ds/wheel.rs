@@ -68,6 +68,9 @@ pub struct Wheel<T: Copy> {
     /// Makes keys of `early` unique.
     serial: u64,
     sweep: Sweep<T>,
+    /// What [`Wheel::next_deadline`] answers, for it is asked in every turn of a loop; the end of time if
+    /// nothing is filed. Filing lowers it, all else counts it anew.
+    soonest: u64,
 }
 
 /// One level: 512 chains and a bit for each that is not empty. Allocated when first used.
@@ -135,6 +138,7 @@ impl<T: Copy> Wheel<T> {
             early: BTreeMap::new(),
             serial: 0,
             sweep: Sweep { stage: Stage::Begin, chain: Chain::new(), start: 0, level: 0 },
+            soonest: u64::MAX,
         }
     }
 
@@ -173,7 +177,12 @@ impl<T: Copy> Wheel<T> {
     ///
     /// `now` may jump forward any distance: empty slots cost nothing. While it is before an earlier
     /// `now`, only what is due by it is handed out.
-    pub fn advance(&mut self, now: u64, budget: &mut usize, mut due: impl FnMut(T, u64, &mut usize) -> Option<u64>) {
+    pub fn advance(&mut self, now: u64, budget: &mut usize, due: impl FnMut(T, u64, &mut usize) -> Option<u64>) {
+        self.advance_within(now, budget, due);
+        self.soonest = self.count_soonest();
+    }
+
+    fn advance_within(&mut self, now: u64, budget: &mut usize, mut due: impl FnMut(T, u64, &mut usize) -> Option<u64>) {
         while *budget > 0 {
             let next = self.next_event().filter(|&(tick, _)| tick <= now);
             if let Some((item, deadline)) = self.pop_early(next.map_or(now, |(tick, _)| tick)) {
@@ -204,22 +213,36 @@ impl<T: Copy> Wheel<T> {
     /// The earliest tick at which `advance` would do something: exact for deadlines less than half a
     /// second ahead, for later ones the time when they want to be moved, which is earlier. May lie in
     /// the past.
+    #[inline]
     pub fn next_deadline(&self) -> Option<u64> {
+        (self.soonest != u64::MAX).then_some(self.soonest)
+    }
+
+    fn count_soonest(&self) -> u64 {
         let early = self.early.first_key_value().map(|(&(deadline, _), _)| deadline);
         let event = self.next_event().map(|(tick, _)| tick);
         let cascade = (1..LEVELS).filter_map(|level| {
-            // A slot may be cascaded as soon as the one before it begins.
             let slot = self.levels[level].next_used(self.cursor >> width_bits(level))?;
-            Some((slot.saturating_sub(1) << width_bits(level)).max(self.cursor))
+            Some(self.cascade_tick(level, slot))
         });
-        early.into_iter().chain(event).chain(cascade).min()
+        early.into_iter().chain(event).chain(cascade).min().unwrap_or(u64::MAX)
+    }
+
+    /// When a slot may be cascaded: as soon as the one before it begins.
+    fn cascade_tick(&self, level: usize, slot: u64) -> u64 {
+        (slot.saturating_sub(1) << width_bits(level)).max(self.cursor)
     }
 
     /// Shows the owner up to `budget` filings for a verdict on each and goes on where the last call
     /// ended; true when the sweep is complete, after which the next call begins another. A filing
     /// that is there throughout a sweep is shown at least once, and one that moves perhaps again.
-    pub fn retain_step(&mut self, budget: usize, mut judge: impl FnMut(T, u64) -> Verdict) -> bool {
-        let mut budget = budget;
+    pub fn retain_step(&mut self, budget: usize, judge: impl FnMut(T, u64) -> Verdict) -> bool {
+        let complete = self.sweep_on(budget, judge);
+        self.soonest = self.count_soonest();
+        complete
+    }
+
+    fn sweep_on(&mut self, mut budget: usize, mut judge: impl FnMut(T, u64) -> Verdict) -> bool {
         while budget > 0 {
             match self.sweep.stage {
                 Stage::Begin if self.far_moving.chain.is_empty() => {
@@ -285,6 +308,7 @@ impl<T: Copy> Wheel<T> {
             let verdict = judge(item, deadline);
             self.obey(verdict, item, deadline);
         }
+        self.soonest = self.count_soonest();
     }
 
     /// Where the filing with the earliest deadline may be, and a bound below which it is not.
@@ -306,6 +330,7 @@ impl<T: Copy> Wheel<T> {
         if deadline < self.cursor {
             self.serial += 1;
             self.early.insert((deadline, self.serial), item);
+            self.soonest = self.soonest.min(deadline);
             return;
         }
         // The lowest level that could reach as far, by the distance; the slots' borders may ask for
@@ -317,12 +342,18 @@ impl<T: Copy> Wheel<T> {
             let reach = (deadline >> width_bits(level)) - (self.cursor >> width_bits(level));
             level += usize::from(reach >= SLOTS as u64);
         }
-        if level < LEVELS {
-            let place = place_of(deadline >> width_bits(level));
-            self.levels[level].push(place, item, low_bits(deadline));
+        let wanted = if level == 0 {
+            self.levels[0].push(place_of(deadline), item, low_bits(deadline));
+            deadline
+        } else if level < LEVELS {
+            let slot = deadline >> width_bits(level);
+            self.levels[level].push(place_of(slot), item, low_bits(deadline));
+            self.cascade_tick(level, slot)
         } else {
             self.far.push(deadline, item);
-        }
+            self.far_tick().expect("one was just filed")
+        };
+        self.soonest = self.soonest.min(wanted);
     }
 
     fn obey(&mut self, verdict: Verdict, item: T, deadline: u64) {

@@ -51,6 +51,8 @@ pub struct Reactor {
     connections: Slab<Connection>,
     next_generation: u32,
     ready: Vec<usize>,
+    /// The parts of the turn; empty between turns.
+    parts: Vec<Part>,
     arena: Vec<u8>,
     disposal: Disposal,
     syncer: Syncer,
@@ -96,6 +98,7 @@ impl Reactor {
             connections: Slab::new(),
             next_generation: 0,
             ready: Vec::new(),
+            parts: Vec::new(),
             arena: vec![0; limits::TURN_INPUT],
             disposal: Disposal::start()?,
             dialing: None,
@@ -304,10 +307,14 @@ impl Reactor {
 
     /// Reads and executes what is ready.
     fn serve_ready(&mut self, now: Now) {
-        let ready = std::mem::take(&mut self.ready);
-        let mut parts = Vec::with_capacity(ready.len());
+        if self.ready.is_empty() {
+            return;
+        }
+        // what is queued meanwhile is for the next turn
+        let mut ready = std::mem::take(&mut self.ready);
+        let mut parts = std::mem::take(&mut self.parts);
         let mut used = 0;
-        for index in ready {
+        for index in ready.drain(..) {
             let Some(connection) = self.connections.get_mut(index) else { continue };
             connection.queued = false;
             if used + connection.input.len().min(limits::READ_CHUNK) + limits::READ_CHUNK > self.arena.len() {
@@ -317,6 +324,9 @@ impl Reactor {
             self.read(index, &mut used, &mut parts);
         }
         self.execute(now, &mut parts);
+        self.parts = parts;
+        ready.append(&mut self.ready);
+        self.ready = ready;
     }
 
     /// Reads once from a connection and adds its input to the turn.
@@ -576,7 +586,7 @@ fn split_token(token: usize) -> (usize, u32) {
 
 /// How long to sleep until `deadline`.
 fn wait(deadline: Millis) -> Duration {
-    let now = clock::now().unix;
+    let now = clock::unix();
     let micros = deadline.0.saturating_mul(1000).saturating_sub(now.0);
     Duration::from_micros(u64::try_from(micros).unwrap_or(0)).min(Duration::from_secs(1))
 }

@@ -113,6 +113,7 @@ impl Model {
             }
         }
         let next = self.wheel.next_deadline();
+        assert_eq!(next.unwrap_or(u64::MAX), self.wheel.count_soonest(), "what filing lowered is what counting finds");
         if left > 0 {
             assert!(self.by_deadline.first().is_none_or(|&(deadline, _)| deadline > self.now));
             assert!(next.is_none_or(|tick| tick > self.now), "nothing is left to do");
