@@ -43,6 +43,9 @@ pub const SPARE_BUFFERS: usize = 1_024;
 pub const SPARE_BUFFER_MAX: usize = 32 * 1024;
 /// Requests that are parsed, and their keys prefetched, before they are executed.
 pub const BATCH: usize = 64;
+/// How many requests ahead of its execution the entry of a request is prefetched: a processor has some ten lines
+/// on their way at once, and one that asks for more waits.
+pub const LEAD: usize = 12;
 /// The longest string that a snapshot or a payload of RESTORE may hold, in bytes.
 pub const RDB_STRING_MAX: usize = 1 << 30;
 /// Keys between two looks at how far a snapshot is.

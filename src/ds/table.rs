@@ -86,6 +86,20 @@ const PRESENT: u8 = 0x7f;
 /// How many buckets past its home a key may live.
 const MAX_STEPS: usize = 7;
 
+/// Whether two keys are equal. Keys are short: eight bytes at a time, inlined, beat a call of `memcmp`.
+#[inline]
+fn same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let (Some(last_a), Some(last_b)) = (a.last_chunk::<8>(), b.last_chunk::<8>()) else {
+        return a.iter().zip(b).all(|(a, b)| a == b);
+    };
+    // the last eight overlap with those before
+    let (words_a, words_b) = (a.as_chunks::<8>().0, b.as_chunks::<8>().0);
+    last_a == last_b && words_a.iter().zip(words_b).all(|(a, b)| a == b)
+}
+
 #[repr(C, align(64))]
 struct Bucket {
     tags: [u8; 7],
@@ -331,7 +345,7 @@ impl<B: Block> Table<B> {
                 if word >> 48 == hash >> 40 & 0xffff {
                     // SAFETY: the slot owns a live block.
                     let candidate = unsafe { B::key(block_of(word)) };
-                    if candidate == key {
+                    if same(candidate, key) {
                         return Some(Position { segment, bucket: index, slot });
                     }
                 }

@@ -65,10 +65,8 @@ impl Server {
                 continue;
             }
             // by now the buckets are near, so their entries can be asked for without waiting
-            for request in &requests {
-                if let Some(hash) = request.hash {
-                    self.keyspace.prefetch_block(request.db, hash);
-                }
+            for request in requests.iter().take(limits::LEAD) {
+                self.prefetch_block(request);
             }
             self.state.command_started = self.state.stopwatch.now();
             let mut at = 0;
@@ -84,6 +82,13 @@ impl Server {
         self.state.stats.turns.record(nanos);
         self.requests = requests;
         self.spans = spans;
+    }
+
+    #[inline]
+    fn prefetch_block(&self, request: &Request) {
+        if let Some(hash) = request.hash {
+            self.keyspace.prefetch_block(request.db, hash);
+        }
     }
 
     /// Takes the time of a turn.
@@ -214,6 +219,9 @@ impl Server {
         let mut may_run = self.state.clients.get(key).is_some_and(|client| !client.flags.any(ClientFlags::CLOSE_NOW));
         while at < requests.len() && requests[at].inbound == index {
             let request = &requests[at];
+            if let Some(later) = requests.get(at + limits::LEAD) {
+                self.prefetch_block(later);
+            }
             at += 1;
             if may_run {
                 let args = match &request.special {
