@@ -83,3 +83,9 @@ pub const CLIENT_MEMORY_LEAST: usize = 128 * 1024;
 /// Percent of the memory of machine or container that `maxmemory auto` allows: the rest is for snapshots and
 /// what the allocator wastes.
 pub const AUTO_MAXMEMORY_PERCENT: u64 = 75;
+/// Bytes of a snapshot that are put before a replica at a time.
+pub const SNAPSHOT_SLICE: usize = 256 * 1024;
+/// Bytes before a replica below which the next slice follows.
+pub const SNAPSHOT_ROOM: usize = 4 * 1024;
+/// Blocks of the history that are forgotten at a time.
+pub const TRIM_SLICE: usize = 256;

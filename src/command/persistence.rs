@@ -5,7 +5,7 @@ use crate::keyspace::effects::Event;
 use crate::keyspace::entry::Entry;
 use crate::persist::rdb::dump;
 use crate::persist::rdb::read_value::{self, Shapes};
-use crate::persist::snapshot::Refusal;
+use crate::persist::snapshot::{Order, Refusal};
 use crate::resp::request::Args;
 use crate::server::REDIS_VERSION;
 use crate::server::context::{Ctx, DONE, Outcome, integer};
@@ -119,9 +119,7 @@ fn bgsave(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
         ctx.reply.simple("Background saving scheduled");
         return DONE;
     }
-    let started = state.snapshots.start(space, &state.config, REDIS_VERSION, state.now);
-    state.heed_snapshots();
-    match started {
+    match state.begin_snapshot(space, Order::file()) {
         Ok(()) => ctx.reply.simple("Background saving started"),
         Err(Refusal::Busy | Refusal::Failed) => return Err(Error::fixed("ERR")),
     }

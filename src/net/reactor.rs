@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::Duration;
 
+use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
@@ -36,6 +37,7 @@ const LISTENERS: usize = 1 << 31;
 const SIGNALS: usize = usize::MAX - 1;
 const SYNCER: usize = usize::MAX - 2;
 const DIAL: usize = usize::MAX - 3;
+const PIPE: usize = usize::MAX - 4;
 const EVENTS: usize = 1024;
 /// Slices of output given to one system call.
 const SLICES: usize = 64;
@@ -58,6 +60,8 @@ pub struct Reactor {
     syncer: Syncer,
     /// The socket to a primary that is being connected.
     dialing: Option<Dialing>,
+    /// Which pipe of a child is polled.
+    pipe: u64,
     /// The server.
     pub server: Server,
 }
@@ -102,6 +106,7 @@ impl Reactor {
             arena: vec![0; limits::TURN_INPUT],
             disposal: Disposal::start()?,
             dialing: None,
+            pipe: 0,
             server,
         })
     }
@@ -122,7 +127,8 @@ impl Reactor {
         let mut events = Events::with_capacity(EVENTS);
         let mut next = Millis(0);
         loop {
-            let timeout = if self.ready.is_empty() && !self.accepting.contains(&true) { wait(next) } else { Duration::ZERO };
+            let busy = !self.ready.is_empty() || self.accepting.contains(&true) || self.server.has_slices_to_send();
+            let timeout = if busy { Duration::ZERO } else { wait(next) };
             match self.poll.poll(&mut events, Some(timeout)) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -160,6 +166,10 @@ impl Reactor {
         }
         if token == DIAL {
             self.dialled();
+            return;
+        }
+        if token == PIPE {
+            self.server.snapshot_pipe_ready();
             return;
         }
         if (LISTENERS..LISTENERS + self.listeners.len()).contains(&token) {
@@ -268,6 +278,15 @@ impl Reactor {
         if let Err(error) = self.connections[index].register(self.poll.registry(), token(index, generation)) {
             log::warn!("Cannot poll a new connection: {error}");
             self.close(index);
+        }
+    }
+
+    /// Polls the pipe through which a child sends a snapshot. Who reads it also closes it, which ends the polling.
+    fn watch_pipe(&mut self) {
+        let Some((number, descriptor)) = self.server.snapshot_pipe().filter(|(number, _)| *number != self.pipe) else { return };
+        self.pipe = number;
+        if let Err(error) = self.poll.registry().register(&mut SourceFd(&descriptor), Token(PIPE), Interest::READABLE) {
+            log::warn!("Cannot poll the pipe of a child: {error}");
         }
     }
 
@@ -449,6 +468,7 @@ impl Reactor {
             }
         }
         self.dial();
+        self.watch_pipe();
         if self.server.has_garbage() {
             for garbage in self.server.take_garbage() {
                 self.disposal.take(garbage);

@@ -3,8 +3,9 @@
 //! A child shares all memory pages until one side writes to them. It runs one closure and ends: it returns
 //! to no caller and drops nothing of the parent's. How far it is goes through a pipe, 16 bytes at a time
 //! (keys done, bytes of memory that it made its own); whether it succeeded is its exit code, and why not is
-//! in the log, which it may use: only the thread that forks ever writes there. It closes
-//! every descriptor it has inherited but the three standard ones and its pipe, so that a connection that
+//! in the log, which it may use: only the thread that forks ever writes there. One that works for
+//! others than the disk [sends](Child::sending) through a second pipe, whose other end is read without waiting.
+//! It closes every descriptor it has inherited but the three standard ones and its pipes, so that a connection that
 //! the server closes is closed; it dies with the server where the system can see to that (Linux), and at its next
 //! word into the pipe elsewhere.
 //!
@@ -13,7 +14,10 @@
 #![allow(unsafe_code)]
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, RawFd};
+use std::sync::{Arc, Mutex};
+
+use super::storage::{ReadFile, WriteFile};
 
 /// Where children come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,14 +88,118 @@ impl Voice {
     }
 }
 
+/// The end of a pipe that a child sends through; written by nobody else.
+struct Mouth(PipeWriter);
+
+impl WriteFile for Mouth {
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        Write::write_all(&mut self.0, bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn second(&self) -> io::Result<Box<dyn WriteFile>> {
+        Ok(Box::new(Mouth(self.0.try_clone()?)))
+    }
+
+    fn truncate(&mut self, _: u64) -> io::Result<()> {
+        Err(io::Error::from(io::ErrorKind::Unsupported))
+    }
+}
+
+/// What an inline child sends is gathered.
+#[derive(Clone, Default)]
+struct Gathered(Arc<Mutex<Vec<u8>>>);
+
+impl WriteFile for Gathered {
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.lock().expect("nobody panics while holding it").extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn second(&self) -> io::Result<Box<dyn WriteFile>> {
+        Ok(Box::new(self.clone()))
+    }
+
+    fn truncate(&mut self, _: u64) -> io::Result<()> {
+        Err(io::Error::from(io::ErrorKind::Unsupported))
+    }
+}
+
+/// What a child sends. Reading does not wait: [`io::ErrorKind::WouldBlock`] says that nothing is there yet, and 0 bytes
+/// that the child has closed its end.
+pub enum Payload {
+    /// From a process.
+    Pipe(PipeReader),
+    /// From an inline child: all of it, and how much was read.
+    Memory(Vec<u8>, usize),
+}
+
+impl Payload {
+    /// What the poll is to watch, if this comes from a process.
+    pub fn descriptor(&self) -> Option<RawFd> {
+        match self {
+            Payload::Pipe(pipe) => Some(pipe.as_raw_fd()),
+            Payload::Memory(..) => None,
+        }
+    }
+}
+
+impl ReadFile for Payload {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Payload::Pipe(pipe) => pipe.read(bytes),
+            Payload::Memory(all, at) => {
+                let count = bytes.len().min(all.len() - *at);
+                bytes[..count].copy_from_slice(&all[*at..*at + count]);
+                *at += count;
+                Ok(count)
+            }
+        }
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Err(io::Error::from(io::ErrorKind::Unsupported))
+    }
+}
+
 impl Child {
     /// Starts a child that does `work`, which says whether it succeeded.
     pub fn start(spawn: Spawn, work: impl FnOnce(&mut Voice) -> bool) -> io::Result<Child> {
-        if spawn == Spawn::Inline {
-            let mut voice = Voice { pipe: None, last: Pulse::default() };
-            let end = if work(&mut voice) { End::Done } else { End::Failed(1) };
-            return Ok(Child { pid: std::process::id(), kind: Kind::Inline(end), pulse: voice.last });
+        match spawn {
+            Spawn::Inline => Ok(Child::inline(work)),
+            Spawn::Fork => Child::fork(None, |voice, _| work(voice)),
         }
+    }
+
+    /// Starts a child that does `work` and sends what it writes.
+    pub fn sending(spawn: Spawn, work: impl FnOnce(&mut Voice, &mut dyn WriteFile) -> bool) -> io::Result<(Child, Payload)> {
+        if spawn == Spawn::Inline {
+            let mut gathered = Gathered::default();
+            let child = Child::inline(|voice| work(voice, &mut gathered));
+            let bytes = std::mem::take(&mut *gathered.0.lock().expect("nobody panics while holding it"));
+            return Ok((child, Payload::Memory(bytes, 0)));
+        }
+        let (reader, writer) = io::pipe()?;
+        set_nonblocking(&reader)?;
+        widen(&reader);
+        let child = Child::fork(Some(writer), |voice, mouth| work(voice, &mut Mouth(mouth.expect("it was given one"))))?;
+        Ok((child, Payload::Pipe(reader)))
+    }
+
+    fn inline(work: impl FnOnce(&mut Voice) -> bool) -> Child {
+        let mut voice = Voice { pipe: None, last: Pulse::default() };
+        let end = if work(&mut voice) { End::Done } else { End::Failed(1) };
+        Child { pid: std::process::id(), kind: Kind::Inline(end), pulse: voice.last }
+    }
+
+    fn fork(mouth: Option<PipeWriter>, work: impl FnOnce(&mut Voice, Option<PipeWriter>) -> bool) -> io::Result<Child> {
         let (reader, writer) = io::pipe()?;
         set_nonblocking(&reader)?;
         let parent = std::process::id();
@@ -99,10 +207,7 @@ impl Child {
         // may have held, restores its locks by itself; the child takes no other lock that another thread holds.
         match unsafe { libc::fork() } {
             -1 => Err(io::Error::last_os_error()),
-            0 => {
-                drop(reader);
-                run_child(parent, writer, work)
-            }
+            0 => run_child(parent, writer, mouth, work),
             pid => {
                 let pid = u32::try_from(pid).expect("a child's number is positive");
                 Ok(Child { pid, kind: Kind::Process(reader), pulse: Pulse::default() })
@@ -190,15 +295,31 @@ fn set_nonblocking(pipe: &PipeReader) -> io::Result<()> {
     Ok(())
 }
 
-fn run_child(parent: u32, writer: PipeWriter, work: impl FnOnce(&mut Voice) -> bool) -> ! {
+/// Asks for a pipe that holds more than the usual 64 KB: the child waits less often.
+fn widen(pipe: &PipeReader) {
+    #[cfg(target_os = "linux")]
+    // SAFETY: the descriptor is open; no memory is involved. Refused, the pipe is as it was.
+    unsafe {
+        libc::fcntl(pipe.as_raw_fd(), libc::F_SETPIPE_SZ, WIDE_PIPE);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = pipe;
+}
+
+/// Bytes that the pipe of a sending child may hold.
+#[cfg(target_os = "linux")]
+const WIDE_PIPE: libc::c_int = 1 << 20;
+
+fn run_child(parent: u32, writer: PipeWriter, mouth: Option<PipeWriter>, work: impl FnOnce(&mut Voice, Option<PipeWriter>) -> bool) -> ! {
     die_with(parent);
     // SAFETY: sets how this process takes two signals; an interrupt from the keyboard is for the server.
     unsafe {
         libc::signal(libc::SIGTERM, libc::SIG_DFL);
         libc::signal(libc::SIGINT, libc::SIG_IGN);
     }
-    let mut voice = Voice { pipe: Some(keep_only(writer)), last: Pulse::default() };
-    let done = work(&mut voice);
+    let (pipe, mouth) = keep_only(writer, mouth);
+    let mut voice = Voice { pipe: Some(pipe), last: Pulse::default() };
+    let done = work(&mut voice, mouth);
     // SAFETY: ends the child without running what belongs to the parent.
     unsafe { libc::_exit(i32::from(!done)) }
 }
@@ -217,20 +338,35 @@ fn die_with(parent: u32) {
     }
 }
 
-/// The descriptor that a child keeps besides the standard ones.
+/// The descriptors that a child keeps besides the standard ones.
 const PIPE: libc::c_int = 3;
+const MOUTH: libc::c_int = 4;
 
 /// Closes every other descriptor.
-fn keep_only(writer: PipeWriter) -> PipeWriter {
-    let descriptor = writer.into_raw_fd();
+fn keep_only(writer: PipeWriter, mouth: Option<PipeWriter>) -> (PipeWriter, Option<PipeWriter>) {
+    let sends = mouth.is_some();
+    // out of the way first: either may have the other's place
+    let writer = above(writer.into_raw_fd());
+    let mouth = mouth.map(|mouth| above(mouth.into_raw_fd()));
     // SAFETY: whatever had these descriptors is not used again in this process, which drops nothing.
     unsafe {
-        if descriptor != PIPE && libc::dup2(descriptor, PIPE) == -1 {
+        if libc::dup2(writer, PIPE) == -1 || mouth.is_some_and(|mouth| libc::dup2(mouth, MOUTH) == -1) {
             libc::_exit(1);
         }
-        close_from(PIPE + 1);
-        PipeWriter::from_raw_fd(PIPE)
+        close_from(if sends { MOUTH + 1 } else { PIPE + 1 });
+        (PipeWriter::from_raw_fd(PIPE), sends.then(|| PipeWriter::from_raw_fd(MOUTH)))
     }
+}
+
+/// Another number for a descriptor, above those that are kept.
+fn above(descriptor: RawFd) -> RawFd {
+    // SAFETY: the descriptor is open; no memory is involved.
+    let other = unsafe { libc::fcntl(descriptor, libc::F_DUPFD, MOUTH + 1) };
+    if other == -1 {
+        // SAFETY: ends this child.
+        unsafe { libc::_exit(1) }
+    }
+    other
 }
 
 /// Closes all descriptors from one on.

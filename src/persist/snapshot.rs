@@ -2,18 +2,19 @@
 //!
 //! A snapshot is made at once ([`Snapshots::save`]) or by a child ([`Snapshots::start`]), whose end
 //! [`Snapshots::attend`] finds. Both write a draft, `temp-<process>.rdb`, and put it in place of the old
-//! file when it is durable. Whoever starts one is told of its end in the log, which is Redis's to the word
+//! file when it is durable. A child may also [send](Target::Replicas) a snapshot instead of writing a file: what
+//! it sends is [read](Snapshots::read) a slice at a time, and it counts as ended when all of it was read. Whoever starts one is told of its end in the log, which is Redis's to the word
 //! where tools read it.
 
-use super::child::{Child, End, Pulse, Spawn, copied_memory, is_alive};
+use super::child::{Child, End, Payload, Pulse, Spawn, Voice, copied_memory, is_alive};
 use super::rdb::input::Input;
 use super::rdb::load::{self, Loaded, Overdue, Twice};
-use super::rdb::output::Writing;
+use super::rdb::output::{Output, Writing};
 use super::rdb::read_value::Shapes;
 use super::rdb::save::{self, HeatKept};
 use super::rdb::{FULL_VERSION, LoadError};
 use super::storage::faulty::Faulty;
-use super::storage::{ReadFile, Storage, reason};
+use super::storage::{ReadFile, Storage, WriteFile, reason};
 use crate::base::clock::{Micros, Now};
 use crate::config::Config;
 use crate::keyspace::Keyspace;
@@ -21,9 +22,52 @@ use crate::keyspace::Keyspace;
 /// Seconds after a failed snapshot before another is begun unasked.
 const RETRY_SECONDS: i64 = 5;
 
+/// The mark at the end of a snapshot whose length is not known before.
+pub type Mark = [u8; 40];
+
+/// What a snapshot in the background is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The snapshot file.
+    File,
+    /// Replicas: it is sent, with this mark behind it, and no file is touched.
+    Replicas(Mark),
+}
+
+/// What a background snapshot is to be.
+pub struct Order {
+    /// What it is for.
+    pub target: Target,
+    /// Aux fields besides the usual ones.
+    pub aux: Vec<(&'static str, String)>,
+    /// Whether it holds functions and no keys.
+    pub without_keys: bool,
+}
+
+impl Order {
+    /// The snapshot file, with all data.
+    pub fn file() -> Order {
+        Order { target: Target::File, aux: Vec::new(), without_keys: false }
+    }
+}
+
+/// A background snapshot has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Concluded {
+    /// What it was for.
+    pub target: Target,
+    /// Whether it is whole.
+    pub whole: bool,
+}
+
 /// What a background snapshot was at its start.
 struct Running {
     child: Child,
+    target: Target,
+    /// What it sends, until all was read.
+    payload: Option<Payload>,
+    /// How the child has ended, while what it has sent is still read.
+    end: Option<End>,
     started: Now,
     /// Changes that it holds.
     dirty: u64,
@@ -75,6 +119,8 @@ pub struct Snapshots {
     pub functions: Vec<Vec<u8>>,
     last_try: i64,
     running: Option<Running>,
+    /// Counts children that send, so that one pipe is not taken for another.
+    sendings: u64,
 }
 
 impl Snapshots {
@@ -93,12 +139,40 @@ impl Snapshots {
             functions: Vec::new(),
             last_try: 0,
             running: None,
+            sendings: 0,
         }
     }
 
     /// Whether a child makes one.
     pub fn is_running(&self) -> bool {
         self.running.is_some()
+    }
+
+    /// What the running one is for.
+    pub fn target(&self) -> Option<Target> {
+        self.running.as_ref().map(|running| running.target)
+    }
+
+    /// Whether there is more to [read](Snapshots::read), now or later.
+    pub fn is_sending(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| running.payload.is_some())
+    }
+
+    /// Which pipe the poll is to watch for what a child sends, and its descriptor.
+    pub fn pipe(&self) -> Option<(u64, std::os::fd::RawFd)> {
+        let descriptor = self.running.as_ref()?.payload.as_ref()?.descriptor()?;
+        Some((self.sendings, descriptor))
+    }
+
+    /// Reads what the child has sent; 0 bytes are the end. Does not wait.
+    pub fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+        let Some(running) = &mut self.running else { return Ok(0) };
+        let Some(payload) = &mut running.payload else { return Ok(0) };
+        let count = payload.read(bytes)?;
+        if count == 0 {
+            running.payload = None;
+        }
+        Ok(count)
     }
 
     /// How far the child is.
@@ -156,107 +230,126 @@ impl Snapshots {
     }
 
     /// Begins a snapshot in a child. The error was logged.
-    pub fn start(&mut self, space: &Keyspace, config: &Config, product: &str, now: Now) -> Result<(), Refusal> {
+    pub fn start(&mut self, space: &Keyspace, config: &Config, product: &str, now: Now, order: Order) -> Result<(), Refusal> {
         if self.running.is_some() {
             return Err(Refusal::Busy);
         }
-        self.last_try = seconds(now.unix);
-        self.saves += 1;
-        let started = self.plan(space, config, product, now, false).and_then(|plan| {
+        let to_file = order.target == Target::File;
+        if to_file {
+            self.last_try = seconds(now.unix);
+            self.saves += 1;
+        }
+        let started = self.plan(space, config, product, now, false).and_then(|mut plan| {
+            plan.aux.extend(order.aux);
+            let version = plan.version;
+            let empty;
+            let space = if order.without_keys {
+                empty = Keyspace::new(1, crate::base::random::Random::from_seed(0));
+                &empty
+            } else {
+                space
+            };
             let storage = &*self.storage;
-            let child = Child::start(self.spawn, |voice| {
-                let draft = draft(std::process::id());
-                let mut pulse = Pulse::default();
-                let result = save::to_file(storage, &draft, &config.dbfilename, space, &plan, |keys| {
-                    pulse.keys = keys;
-                    voice.say(pulse);
-                });
-                match &result {
-                    Ok(_) => log::info!("DB saved on disk"),
-                    Err(error) => log::warn!("{error}"),
+            let (child, payload) = match order.target {
+                Target::File => (Child::start(self.spawn, |voice| save_file(storage, config, space, &plan, voice)), None),
+                Target::Replicas(mark) => {
+                    plan.writing.flush = false;
+                    match Child::sending(self.spawn, |voice, mouth| send(mouth, &mark, space, &plan, voice)) {
+                        Ok((child, payload)) => (Ok(child), Some(payload)),
+                        Err(error) => (Err(error), None),
+                    }
                 }
-                if voice.is_heard() {
-                    pulse.copied = copied_memory();
-                    voice.say(pulse);
-                    log::info!("Fork CoW for RDB: current {} MB", pulse.copied >> 20);
-                }
-                result.is_ok()
-            });
+            };
             let child = child.map_err(|error| format!("Can't save in background: fork: {}", reason(&error)))?;
-            Ok((child, plan.version))
+            Ok((child, payload, version))
         });
         match started {
-            Ok((child, version)) => {
-                log::info!("Background saving started by pid {}", child.pid());
+            Ok((child, payload, version)) => {
+                let what = if to_file { "Background saving" } else { "Background RDB transfer" };
+                log::info!("{what} started by pid {}", child.pid());
                 tell_version(version);
                 let keys = space.databases().iter().map(|database| database.len() as u64).sum();
                 let draft = draft(child.pid());
-                self.running = Some(Running { child, started: now, dirty: space.dirty, keys, draft });
+                self.sendings += u64::from(!to_file);
+                self.running =
+                    Some(Running { child, target: order.target, payload, end: None, started: now, dirty: space.dirty, keys, draft });
                 Ok(())
             }
             Err(error) => {
                 log::warn!("{error}");
-                self.last_ok = false;
+                self.last_ok &= !to_file;
                 Err(Refusal::Failed)
             }
         }
     }
 
-    /// Ends the child, whose snapshot is given up.
-    pub fn kill(&mut self) {
-        if let Some(mut running) = self.running.take() {
+    /// Ends the child, whose snapshot is given up. Gives what it was for.
+    pub fn kill(&mut self) -> Option<Target> {
+        let mut running = self.running.take()?;
+        if running.end.is_none() {
             running.child.kill();
-            // it may have been renamed already
-            let _ = self.storage.remove(&running.draft);
         }
+        // it may have been renamed already, or there is none
+        let _ = self.storage.remove(&running.draft);
+        Some(running.target)
     }
 
-    /// Looks after the child; begins a snapshot when a rule asks for one. To be called several times a second.
-    pub fn attend(&mut self, space: &mut Keyspace, config: &Config, product: &str, now: Now) {
-        if let Some(running) = &mut self.running {
-            running.child.listen();
-            if let Some(end) = running.child.poll() {
-                self.conclude(space, end, now);
-            }
-            return;
+    /// Looks after the child. To be called several times a second.
+    pub fn attend(&mut self, space: &mut Keyspace, now: Now) -> Option<Concluded> {
+        let running = self.running.as_mut()?;
+        running.child.listen();
+        if running.end.is_none() {
+            running.end = running.child.poll();
         }
+        let end = running.end?;
+        // what it has sent before it ended is read first
+        if end == End::Done && running.payload.is_some() {
+            return None;
+        }
+        self.conclude(space, end, now)
+    }
+
+    /// Whether a rule or somebody who could not have one at once asks for a snapshot.
+    pub fn is_due(&self, space: &Keyspace, config: &Config, now: Now) -> bool {
         let at = seconds(now.unix);
-        if !self.last_ok && at.saturating_sub(self.last_try) <= RETRY_SECONDS {
-            return;
+        if self.running.is_some() || !self.last_ok && at.saturating_sub(self.last_try) <= RETRY_SECONDS {
+            return false;
         }
         let age = u64::try_from(at.saturating_sub(self.last_save)).unwrap_or(0);
         let due = config.save.iter().find(|point| space.dirty >= point.changes && age > point.seconds);
         if let Some(point) = due {
             log::info!("{} changes in {} seconds. Saving...", point.changes, point.seconds);
         }
-        if due.is_some() || self.scheduled {
-            self.scheduled &= self.start(space, config, product, now).is_err();
-        }
+        due.is_some() || self.scheduled
     }
 
-    fn conclude(&mut self, space: &mut Keyspace, end: End, now: Now) {
-        let Some(running) = self.running.take() else { return };
+    fn conclude(&mut self, space: &mut Keyspace, end: End, now: Now) -> Option<Concluded> {
+        let running = self.running.take()?;
+        let to_file = running.target == Target::File;
         self.last_seconds = Some(now.monotonic.micros_since(running.started.monotonic) / 1_000_000);
         self.last_copied = running.child.pulse().copied;
+        let what = if to_file { "Background saving" } else { "Background transfer" };
         match end {
+            End::Done => log::info!("{what} terminated with success"),
+            End::Failed(_) => log::warn!("{what} error"),
+            End::Killed(signal) => log::warn!("{what} terminated by signal {signal}"),
+        }
+        match end {
+            _ if !to_file => {}
             End::Done => {
-                log::info!("Background saving terminated with success");
                 space.dirty = space.dirty.saturating_sub(running.dirty);
                 self.last_save = seconds(now.unix);
                 self.last_ok = true;
             }
-            End::Failed(_) => {
-                log::warn!("Background saving error");
-                self.last_ok = false;
-            }
+            End::Failed(_) => self.last_ok = false,
             End::Killed(signal) => {
-                log::warn!("Background saving terminated by signal {signal}");
                 // it may have been renamed already
                 let _ = self.storage.remove(&running.draft);
                 // SIGUSR1 is how an operator ends a Redis child: no failure
                 self.last_ok &= signal == libc::SIGUSR1;
             }
         }
+        Some(Concluded { target: running.target, whole: end == End::Done })
     }
 
     /// Removes drafts of processes that are gone: a server or child that was killed could not.
@@ -320,6 +413,47 @@ impl Snapshots {
         self.loaded = (loaded.keys, loaded.expired);
         self.functions.clone_from(&loaded.functions);
         Ok((loaded, input.into_rest()))
+    }
+}
+
+/// What a child does that writes the file.
+fn save_file(storage: &dyn Storage, config: &Config, space: &Keyspace, plan: &save::Plan, voice: &mut Voice) -> bool {
+    let draft = draft(std::process::id());
+    let mut pulse = Pulse::default();
+    let result = save::to_file(storage, &draft, &config.dbfilename, space, plan, |keys| {
+        pulse.keys = keys;
+        voice.say(pulse);
+    });
+    match &result {
+        Ok(_) => log::info!("DB saved on disk"),
+        Err(error) => log::warn!("{error}"),
+    }
+    tell_copied(voice, pulse);
+    result.is_ok()
+}
+
+/// What a child does that sends.
+fn send(mouth: &mut dyn WriteFile, mark: &Mark, space: &Keyspace, plan: &save::Plan, voice: &mut Voice) -> bool {
+    let mut pulse = Pulse::default();
+    let mut out = Output::to_file(mouth, plan.writing);
+    save::write(&mut out, space, plan, |keys| {
+        pulse.keys = keys;
+        voice.say(pulse);
+    });
+    let sent = out.finish().and_then(|_| mouth.write_all(mark));
+    if let Err(error) = &sent {
+        log::warn!("Sending the snapshot to the server failed: {}", reason(error));
+    }
+    tell_copied(voice, pulse);
+    sent.is_ok()
+}
+
+/// A child's last word: how much memory it has copied.
+fn tell_copied(voice: &mut Voice, mut pulse: Pulse) {
+    if voice.is_heard() {
+        pulse.copied = copied_memory();
+        voice.say(pulse);
+        log::info!("Fork CoW for RDB: current {} MB", pulse.copied >> 20);
     }
 }
 

@@ -1,14 +1,18 @@
 //! What a server knows of its replicas: how far each is, and who of them counts.
 //!
 //! ```text
-//!  REPLCONF.. ─▶ (a session) ─PSYNC: cannot go on─▶ Waiting ─snapshot made─▶ Online
-//!                    └────────PSYNC: may go on───────────────────────────────▶ │
-//!                    └────────rdb-only───────────▶ Waiting ─snapshot made─▶ Snapshot only
+//!  REPLCONF.. ─▶ (a session) ─PSYNC: cannot go on─▶ Waiting ─a save has begun─▶ Saving
+//!                    │                                                   file │   │ sent as it is made
+//!                    │                                              Sending ◀─┘   │
+//!                    │                                             all sent │     ▼ all sent
+//!                    └────PSYNC: may go on──────────────────────────────────┴▶ Online
 //! ```
 //!
-//! A replica that waits gets nothing of the stream: the snapshot will hold it. From `Online` on each block
-//! of the stream is put into its output as it is made, behind the snapshot, which the socket may take its
-//! time for; the blocks are shared, so a slow replica costs what it retains and no copy.
+//! From `Saving` on a replica has a place in the stream, [`Replica::next`]: what follows it is kept in the history
+//! until the replica has got the snapshot. From then on each block of the stream is put into its output as it is made;
+//! the blocks are shared, so a slow replica costs what it retains and no copy. One that was sent a snapshot with a
+//! mark behind it looks for the mark at the end of what it reads: it gets nothing of the stream before it has said
+//! that it is ready.
 
 use crate::base::clock::{Micros, Millis};
 
@@ -17,12 +21,14 @@ use crate::base::clock::{Micros, Millis};
 pub enum Stage {
     /// It introduces itself.
     Handshake,
-    /// It waits for a snapshot to be made.
+    /// It waits for a save to begin.
     Waiting,
+    /// The save is under way.
+    Saving,
+    /// It is sent the file.
+    Sending,
     /// It is sent the stream.
     Online,
-    /// It wanted a snapshot and nothing else.
-    SnapshotOnly,
 }
 
 impl Stage {
@@ -30,9 +36,9 @@ impl Stage {
     pub fn word(self) -> &'static str {
         match self {
             Stage::Handshake => "handshake",
-            Stage::Waiting => "wait_bgsave",
+            Stage::Waiting | Stage::Saving => "wait_bgsave",
+            Stage::Sending => "send_bulk",
             Stage::Online => "online",
-            Stage::SnapshotOnly => "send_bulk",
         }
     }
 }
@@ -64,6 +70,11 @@ pub struct Replica {
     pub acknowledged_at: Micros,
     /// Since when it waits.
     pub waits_since: Millis,
+    /// The number of the byte of the stream that it is sent first, behind the snapshot; `None` once it was, and for one
+    /// that wants no stream.
+    pub next: Option<u64>,
+    /// What of a snapshot was still before it when it was last looked at, and since when it is that much.
+    pub stalled: (usize, Millis),
 }
 
 impl Replica {
@@ -82,7 +93,23 @@ impl Replica {
             on_disk: 0,
             acknowledged_at: now,
             waits_since: Millis(0),
+            next: None,
+            stalled: (0, Millis(0)),
         }
+    }
+
+    /// Whether blocks of the stream go to it as they are made.
+    pub fn is_streaming(&self) -> bool {
+        self.stage == Stage::Online && self.next.is_none()
+    }
+
+    /// Whether it can be given the snapshot that is made for another: it reads whatever that one reads, and
+    /// wants the same.
+    pub fn may_share(&self, other: &Replica) -> bool {
+        (self.reads_marks || !other.reads_marks)
+            && (self.reads_names || !other.reads_names)
+            && self.without_keys == other.without_keys
+            && (!other.snapshot_only || self.snapshot_only)
     }
 
     /// Whole seconds since it last acknowledged.

@@ -11,11 +11,14 @@
 //! next, and bytes are numbered from 1.
 //!
 //! Invariants: the blocks hold the bytes from `first` up to `offset` without a gap; the backlog keeps at
-//! least `limit` bytes of the past, if there are as many, and at most one block more.
+//! least `limit` bytes of the past, if there are as many, and everything from the byte on that a replica still waits
+//! for ([`Stream::retain`]). What is needed no more goes a slice at a time.
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+
+use crate::limits;
 
 /// The name of a history: 40 hex digits.
 pub type HistoryId = [u8; 40];
@@ -39,12 +42,24 @@ pub struct Stream {
     /// Bytes in `blocks`.
     held: u64,
     limit: u64,
+    /// The number of the first byte that somebody waits for.
+    retained: Option<u64>,
 }
 
 impl Stream {
     /// A history without a past.
     pub fn new(id: HistoryId, limit: u64) -> Stream {
-        Stream { id, second_id: NO_ID, second_offset: -1, offset: 0, active: false, blocks: VecDeque::new(), held: 0, limit }
+        Stream {
+            id,
+            second_id: NO_ID,
+            second_offset: -1,
+            offset: 0,
+            active: false,
+            blocks: VecDeque::new(),
+            held: 0,
+            limit,
+            retained: None,
+        }
     }
 
     /// Bytes that it has had so far.
@@ -101,11 +116,19 @@ impl Stream {
         }
     }
 
-    fn trim(&mut self) {
-        while let Some(oldest) = self.blocks.front() {
+    /// Keeps everything from this byte on, whatever the limit; `None`: nobody waits any more.
+    pub fn retain(&mut self, next: Option<u64>) {
+        self.retained = next;
+    }
+
+    /// Forgets a slice of what is needed no more.
+    pub fn trim(&mut self) {
+        for _ in 0..limits::TRIM_SLICE {
+            let Some(oldest) = self.blocks.front() else { return };
             let len = oldest.len() as u64;
-            if self.held - len < self.limit {
-                break;
+            let end = self.offset - self.held + len;
+            if self.held - len < self.limit || self.retained.is_some_and(|next| next <= end) {
+                return;
             }
             self.held -= len;
             self.blocks.pop_front();

@@ -11,8 +11,12 @@ use crate::keyspace::Keyspace;
 use crate::resp::request::Args;
 
 /// Facts about a client that make a command take the careful path.
-const ATTENTION: ClientFlags =
-    ClientFlags::MULTI.or(ClientFlags::SUBSCRIBED).or(ClientFlags::PRIMARY).or(ClientFlags::TRACKING).or(ClientFlags::REPLAY);
+const ATTENTION: ClientFlags = ClientFlags::MULTI
+    .or(ClientFlags::SUBSCRIBED)
+    .or(ClientFlags::PRIMARY)
+    .or(ClientFlags::TRACKING)
+    .or(ClientFlags::REPLAY)
+    .or(ClientFlags::REPLICA);
 
 /// How a top-level command ended, for the loop over a client's requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,6 +162,9 @@ fn careful(ctx: &mut Ctx<'_>, args: Args<'_>, flags: Flags, client: ClientFlags)
         )));
     }
     let may_write = flags.any(Flags::WRITE.or(Flags::MAY_REPLICATE));
+    if client.any(ClientFlags::REPLICA) && (may_write || flags.any(Flags::READONLY)) {
+        return Err(Error::REPLICA_CANNOT);
+    }
     if ctx.state.gates.paused && !replayed && !client.any(ClientFlags::REPLICA) && ctx.state.pause.holds(may_write) {
         return Ok(Verdict::Postpone);
     }

@@ -141,9 +141,13 @@ impl State {
             NotBegun
         })?;
         let policy = self.sync_policy(true);
+        let since = self.stopwatch.now();
         let State { rewrites, aof, snapshots, config, now, .. } = self;
         let means = Means { storage: &*snapshots.storage, spawn: snapshots.spawn, config, now: *now, policy };
         let started = rewrites.start(aof, &means, &plan, space, rewrite == Rewrite::First);
+        if started.is_ok() {
+            self.note_fork(since);
+        }
         self.feed.reselect();
         self.update_recording(space);
         started

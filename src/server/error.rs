@@ -56,6 +56,10 @@ impl Error {
     pub const NO_REPLICAS: Error = Error::fixed("NOREPLICAS Not enough good replicas to write.");
     /// A replica that must not show old data.
     pub const MASTER_DOWN: Error = Error::fixed("MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.");
+    /// While data is loaded.
+    pub const LOADING: Error = Error::fixed("LOADING Redis is loading the dataset in memory");
+    /// A replica's session is for the stream alone.
+    pub const REPLICA_CANNOT: Error = Error::fixed("ERR Replica can't interact with the keyspace");
     /// A result beyond what a float can show.
     pub const NAN_OR_INFINITY: Error = Error::fixed("ERR increment would produce NaN or Infinity");
     /// The queued commands of a transaction had an error.

@@ -18,6 +18,7 @@ pub mod context;
 pub mod dispatch;
 pub mod durability;
 pub mod error;
+pub mod full_sync;
 pub mod gates;
 pub mod host;
 pub mod latency;
@@ -43,7 +44,7 @@ use sha1::{Digest as _, Sha1};
 
 use crate::base::clock::{Micros, Millis, Now};
 use crate::base::random::Random;
-use crate::config::{Config, ShutdownActions, Supervised};
+use crate::config::{ClientClass, Config, ShutdownActions, Supervised};
 use crate::ds::wheel::Wheel;
 use crate::keyspace::effects::Garbage;
 use crate::keyspace::{DbIndex, Keyspace};
@@ -372,6 +373,7 @@ impl Server {
         self.state.running = Some(key);
         self.state.author = Some(key);
         let client = &mut self.state.clients[key];
+        let is_replica = client.flags.any(ClientFlags::REPLICA);
         let mut out = std::mem::take(&mut client.output.tail);
         let before = out.len();
         let (protocol, index) = (client.protocol, client.db);
@@ -389,6 +391,7 @@ impl Server {
             timed_out: false,
         };
         let result = work(&mut ctx);
+        let command = ctx.command;
         self.state.running = None;
         if self.state.clients[key].flags.any(ClientFlags::PRIMARY) && out.get(before) == Some(&b'-') {
             let error = String::from_utf8_lossy(&out[before..]).trim_end().to_string();
@@ -396,6 +399,10 @@ impl Server {
         }
         if self.state.clients[key].flags.any(ClientFlags::REPLY_OFF.or(ClientFlags::REPLY_SKIP)) {
             out.truncate(before);
+        }
+        if is_replica && out.len() > before && !self.state.clients[key].flags.any(ClientFlags::MONITOR) {
+            self.cut_off_replica(key, command, &out[before..]);
+            out.clear();
         }
         out.append(&mut self.state.deferred);
         if out.is_empty() {
@@ -405,6 +412,21 @@ impl Server {
             self.state.note_output(key);
         }
         result
+    }
+
+    /// A replica has asked for something: the answer would stand in the middle of the stream.
+    #[cold]
+    fn cut_off_replica(&mut self, key: ClientKey, command: CommandId, answer: &[u8]) {
+        let state = &mut self.state;
+        let client = &state.clients[key];
+        let command = &state.registry.get(command).full_name;
+        if answer.starts_with(b"-") {
+            let error = String::from_utf8_lossy(&answer[1..]).trim_end().to_string();
+            log::warn!("== CRITICAL == This master is sending an error to its replica: '{error}' after processing the command '{command}'");
+        }
+        log::warn!("Replica generated a reply to command '{command}', disconnecting it: {}", client.peer.address);
+        state.deferred.clear();
+        state.close_now(key, "a replica wants an answer");
     }
 
     /// Whether an orderly stop is under way.
@@ -542,7 +564,11 @@ impl State {
 
     fn over_output_limit(&mut self, key: ClientKey, now: Micros) -> bool {
         let client = &mut self.clients[key];
-        let limit = self.config.client_output_buffer_limit[client.class()];
+        let mut limit = self.config.client_output_buffer_limit[client.class()];
+        if limit.hard_bytes > 0 && client.class() == ClientClass::Replica {
+            // one that may go on from the backlog may be sent all of it
+            limit.hard_bytes = limit.hard_bytes.max(self.config.repl_backlog_size);
+        }
         let unsent = client.output.limited_len() as u64;
         if limit.hard_bytes > 0 && unsent >= limit.hard_bytes {
             return true;

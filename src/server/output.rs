@@ -20,6 +20,8 @@ pub struct Output {
     sent: usize,
     /// Bytes at the front that no limit counts: a snapshot for a replica.
     unlimited: usize,
+    /// Bytes of the replication stream that are kept for this client until it has got a snapshot.
+    pub withheld: usize,
 }
 
 impl Output {
@@ -30,7 +32,7 @@ impl Output {
 
     /// Bytes not yet sent that the limits of a client's class count.
     pub fn limited_len(&self) -> usize {
-        self.len().saturating_sub(self.unlimited)
+        self.len().saturating_sub(self.unlimited) + self.withheld
     }
 
     /// Whether a block that no limit counts is on its way.

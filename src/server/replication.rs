@@ -21,6 +21,7 @@ use bytes::Bytes;
 
 use super::client::{ClientFlags, ClientKey, Peer};
 use super::error::Error;
+use super::full_sync::FileInTransit;
 use super::turn::Inbound;
 use super::{Later, REDIS_VERSION, Server, State};
 use crate::base::clock::{Micros, Millis};
@@ -29,9 +30,7 @@ use crate::keyspace::expiry::Expiry;
 use crate::keyspace::{DbIndex, Keyspace};
 use crate::persist::rdb::input::Input;
 use crate::persist::rdb::load::{self, Overdue, Twice};
-use crate::persist::rdb::output::{Output, Writing};
 use crate::persist::rdb::read_value::Shapes;
-use crate::persist::rdb::save::{self, HeatKept};
 use crate::repl::primary::{Replica, Stage, SyncStats};
 use crate::repl::replica::{Dial, Event, Introduction, Link};
 use crate::repl::stream::{HistoryId, Stream};
@@ -52,6 +51,10 @@ pub struct Replication {
     pub replicas: BTreeMap<ClientKey, Replica>,
     /// Counters.
     pub stats: SyncStats,
+    /// Snapshot files on their way to replicas.
+    pub(super) files: BTreeMap<ClientKey, FileInTransit>,
+    /// Whether nothing is to be read of what a child sends before the poll says so.
+    pub(super) pipe_is_dry: bool,
     /// Bytes of the stream that are on this server's disk.
     pub on_disk: u64,
     /// Whether our data is the beginning of the history that it names, so that it can be gone on with.
@@ -80,6 +83,8 @@ impl Replication {
             link_client: None,
             replicas: BTreeMap::new(),
             stats: SyncStats::default(),
+            files: BTreeMap::new(),
+            pipe_is_dry: false,
             on_disk: 0,
             claims: false,
             primary_db: DbIndex(0),
@@ -167,11 +172,13 @@ impl State {
 
     /// Appends a block to the history and sends it to the replicas.
     fn pass_on(&mut self, block: Bytes) {
-        let online: Vec<ClientKey> = self.replication.online().map(|(key, _)| key).collect();
-        for key in online {
+        let streaming: Vec<ClientKey> =
+            self.replication.online().filter(|(_, replica)| replica.is_streaming()).map(|(key, _)| key).collect();
+        for key in streaming {
             self.deliver(key, block.clone());
         }
         self.replication.stream.append(block);
+        self.withhold();
     }
 
     /// The offset that the last command of the feed will have.
@@ -206,6 +213,7 @@ impl State {
     pub fn attach(&mut self, space: &mut Keyspace, key: ClientKey, id: &[u8], next: i64) -> bool {
         self.distribute();
         let now = self.now.unix;
+        log::info!("Replica {} asks for synchronization", self.clients[key].peer.address);
         self.clients[key].flags.set(ClientFlags::REPLICA, true);
         let goes_on = self.replication.stream.continues(id, next);
         let replica = self.replica(key);
@@ -223,13 +231,13 @@ impl State {
         } else {
             self.replication.stats.full += 1;
             self.replication.stats.refused += u64::from(id != b"?");
-            log::info!("Replica {} asks for synchronization", self.clients[key].peer.address);
             if !self.replication.stream.is_active() {
                 // what was not recorded cannot be gone on with under the old name
                 self.replication.stream.restart(self.random.hex_id());
                 self.replication.stream.activate();
                 self.update_recording(space);
             }
+            self.tell_what_it_waits_for(key);
         }
         self.update_replication_gates();
         goes_on
@@ -244,92 +252,7 @@ impl State {
         }
     }
 
-    /// Makes a snapshot for the replicas that wait for one, if it is time.
-    pub(super) fn start_syncs(&mut self, space: &mut Keyspace) {
-        let waiting: Vec<(ClientKey, Millis)> = self
-            .replication
-            .replicas
-            .iter()
-            .filter(|(_, replica)| replica.stage == Stage::Waiting)
-            .map(|(key, replica)| (*key, replica.waits_since))
-            .collect();
-        let Some(oldest) = waiting.iter().map(|(_, since)| *since).min() else { return };
-        let config = &self.config;
-        let delay = if config.repl_diskless_sync { Millis::from_seconds(config.repl_diskless_sync_delay.into()) } else { Millis(0) };
-        let enough = config.repl_diskless_sync_max_replicas as usize;
-        if space.now.saturating_sub(oldest) < delay && (enough == 0 || waiting.len() < enough) {
-            return;
-        }
-        self.distribute();
-        self.feed.reselect();
-        for without_keys in [false, true] {
-            let keys: Vec<ClientKey> =
-                waiting.iter().map(|(key, _)| *key).filter(|key| self.replication.replicas[key].without_keys == without_keys).collect();
-            if !keys.is_empty() {
-                self.send_snapshot(space, &keys, without_keys);
-            }
-        }
-    }
-
-    fn send_snapshot(&mut self, space: &Keyspace, keys: &[ClientKey], without_keys: bool) {
-        let made = if without_keys { self.snapshot(&Keyspace::new(1, Random::from_seed(0))) } else { self.snapshot(space) };
-        let snapshot = match made {
-            Ok(bytes) => Bytes::from(bytes),
-            Err(error) => {
-                log::warn!("Cannot make a snapshot for replicas: {error}");
-                keys.iter().for_each(|&key| self.close_now(key, "no snapshot"));
-                return;
-            }
-        };
-        log::info!("Synchronization of {} replicas with a snapshot of {} bytes", keys.len(), snapshot.len());
-        let stream = &self.replication.stream;
-        let answer = format!("+FULLRESYNC {} {}\r\n", String::from_utf8_lossy(&stream.id), stream.offset());
-        let now = self.now.unix;
-        for &key in keys {
-            let replica = self.replication.replicas.get_mut(&key).expect("it waits");
-            replica.stage = if replica.snapshot_only { Stage::SnapshotOnly } else { Stage::Online };
-            replica.acknowledged_at = now;
-            let output = &mut self.clients[key].output;
-            if !replica.is_old {
-                output.tail.extend_from_slice(answer.as_bytes());
-            }
-            output.tail.extend_from_slice(format!("${}\r\n", snapshot.len()).as_bytes());
-            output.share_unlimited(snapshot.clone());
-            self.note_output(key);
-        }
-        self.update_replication_gates();
-    }
-
-    /// The data as an RDB, with its place in the history.
-    fn snapshot(&self, space: &Keyspace) -> Result<Vec<u8>, String> {
-        let stream = &self.replication.stream;
-        let selected = if self.replication.follows() { self.selected_by_primary() } else { DbIndex(0) };
-        let plan = save::Plan {
-            version: save::version_for(space, 0)?,
-            aux: vec![
-                ("redis-ver", REDIS_VERSION.to_string()),
-                ("redis-bits", usize::BITS.to_string()),
-                ("ctime", self.now.unix.to_millis().seconds().to_string()),
-                ("used-mem", crate::base::memory::used().to_string()),
-                ("repl-stream-db", selected.0.to_string()),
-                ("repl-id", String::from_utf8_lossy(&stream.id).into_owned()),
-                ("repl-offset", stream.offset().to_string()),
-                ("aof-base", "0".to_string()),
-            ],
-            functions: Vec::new(),
-            heat: HeatKept::Nothing,
-            writing: Writing { compress: self.config.rdbcompression, checksum: true, flush: false },
-            key_delay: 0,
-        };
-        let mut out = Output::to_memory(self.config.rdbcompression);
-        save::write(&mut out, space, &plan, |_| {});
-        let mut bytes = out.into_bytes();
-        let sum = if self.config.rdbchecksum { crate::base::crc::crc64(&bytes) } else { 0 };
-        bytes.extend_from_slice(&sum.to_le_bytes());
-        Ok(bytes)
-    }
-
-    fn selected_by_primary(&self) -> DbIndex {
+    pub(super) fn selected_by_primary(&self) -> DbIndex {
         let client = self.replication.link_client.and_then(|key| self.clients.get(key));
         client.filter(|client| client.flags.any(ClientFlags::PRIMARY)).map_or(self.replication.primary_db, |client| client.db)
     }
@@ -339,6 +262,7 @@ impl State {
         let now = self.now.unix;
         // what was never sent cannot have been processed
         let most = self.replication.stream.offset();
+        self.stream_behind_snapshot(key);
         let Some(replica) = self.replication.replicas.get_mut(&key) else { return };
         replica.acknowledged = replica.acknowledged.max(offset.min(most));
         if let Some(on_disk) = on_disk {
@@ -495,8 +419,9 @@ impl State {
         if self.replication.link_client == Some(key) {
             self.lose_link(key);
         }
-        if self.replication.replicas.remove(&key).is_some() {
+        if let Some(replica) = self.replication.replicas.remove(&key) {
             log::info!("Connection with replica {} lost.", self.clients[key].peer.address);
+            self.leave_full_sync(key, replica.stage);
             if self.replication.attached().next().is_none() {
                 self.replication.last_replica_left = Some(self.now.unix.to_millis());
             }
@@ -508,6 +433,7 @@ impl State {
     pub(super) fn replication_cron(&mut self, space: &mut Keyspace) {
         self.tend_link(space);
         self.start_syncs(space);
+        self.replication.stream.trim();
         let now = space.now;
         if now < self.replication.next_second && self.replication.next_second.saturating_sub(now) <= Millis(1000) {
             return;
@@ -518,6 +444,7 @@ impl State {
         }
         self.greet_replicas(now);
         self.drop_silent_replicas();
+        self.drop_stalled_replicas();
         self.let_backlog_go(space);
         self.update_replication_gates();
     }
@@ -530,9 +457,7 @@ impl State {
             self.replication.next_ping = now.saturating_add(period);
             self.feed.tell_replicas(&[b"PING"]);
         }
-        let waiting: Vec<ClientKey> =
-            self.replication.replicas.iter().filter(|(_, replica)| replica.stage == Stage::Waiting).map(|(key, _)| *key).collect();
-        for key in waiting {
+        for key in self.waiting_for_a_file() {
             self.deliver(key, Bytes::from_static(b"\n"));
         }
     }

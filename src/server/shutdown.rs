@@ -26,7 +26,7 @@ impl State {
         log::warn!("User requested shutdown...");
         if self.snapshots.is_running() {
             log::warn!("There is a child saving an .rdb. Killing it!");
-            self.snapshots.kill();
+            self.abandon_snapshot();
         }
         if self.rewrites.is_running() {
             if self.aof.phase() == Phase::Starting && !actions.contains(Actions::FORCE) {

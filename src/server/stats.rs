@@ -142,6 +142,10 @@ pub struct Stats {
     pub writes: u64,
     /// Nanoseconds spent on removing keys whose deadline has passed.
     pub expiry_nanos: u64,
+    /// Child processes that were started.
+    pub forks: u64,
+    /// Microseconds that the last start took.
+    pub last_fork_micros: u64,
     /// Values that were handed over to be freed elsewhere.
     pub lazily_freed: u64,
     /// The most memory ever in use.

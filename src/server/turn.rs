@@ -324,6 +324,7 @@ impl Server {
             }
             self.next_cron = unix.saturating_add(Millis(1000 / i64::from(self.state.config.hz.max(1))));
         }
+        self.state.send_snapshots(&mut self.keyspace);
         self.settle();
         self.broadcast_changes();
         self.replicate();
@@ -390,12 +391,7 @@ impl Server {
         state.stats.rates.sample(state.now.monotonic.0, counters);
         self.close_idle_clients();
         self.state.replication_cron(&mut self.keyspace);
-        let state = &mut self.state;
-        // one child at a time
-        if !state.rewrites.is_running() {
-            state.snapshots.attend(&mut self.keyspace, &state.config, super::REDIS_VERSION, state.now);
-        }
-        state.heed_snapshots();
+        self.state.attend_snapshot(&mut self.keyspace);
         self.attend_rewrite();
         let nanos = self.state.stopwatch.now().saturating_sub(started);
         self.state.stats.hold(nanos, || "cron".to_string());

@@ -109,6 +109,8 @@ pub(super) fn flushall(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     for db in 0..ctx.state.config.databases {
         ctx.db.space().flush(DbIndex(db));
     }
+    // a snapshot of what is gone is of use to nobody
+    ctx.state.abandon_snapshot();
     ctx.propagation = Propagation::Forced;
     ctx.reply.ok();
     DONE

@@ -29,7 +29,7 @@ pub trait WriteFile: Send {
 }
 
 /// A file open for reading from its start.
-pub trait ReadFile {
+pub trait ReadFile: Send {
     /// Reads some bytes; 0 at the end.
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize>;
     /// Its size in bytes.
