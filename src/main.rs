@@ -40,9 +40,8 @@ fn serve(mut config: Config) -> Result<(), String> {
     }
     let mut commands = ruddle::command::registry();
     for renaming in &config.renamed_commands {
-        commands.rename(&renaming.from, &renaming.to).map_err(|reason| {
+        commands.rename(&renaming.from, &renaming.to).inspect_err(|reason| {
             eprintln!("{}{reason}", renaming.blame);
-            reason
         })?;
     }
     std::env::set_current_dir(&config.dir).map_err(|error| format!("Can't chdir to '{}': {error}", config.dir))?;
