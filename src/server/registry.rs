@@ -228,8 +228,6 @@ pub const CATEGORIES: &[&str] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn a_renamed_command_is_found_by_its_new_name_alone() {
         let mut registry = crate::command::registry();
