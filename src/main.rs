@@ -38,11 +38,9 @@ fn serve(mut config: Config) -> Result<(), String> {
         eprintln!("{error}");
         return Err(error);
     }
-    let mut commands = ruddle::command::registry();
-    for renaming in &config.renamed_commands {
-        commands.rename(&renaming.from, &renaming.to).inspect_err(|reason| {
-            eprintln!("{}{reason}", renaming.blame);
-        })?;
+    if let Some((name, _)) = config.renamed_commands.first() {
+        // to serve a command that the operator has locked away would be worse than not to start
+        return Err(format!("rename-command is not available: remove the line that renames '{name}'"));
     }
     std::env::set_current_dir(&config.dir).map_err(|error| format!("Can't chdir to '{}': {error}", config.dir))?;
     let supervisor = supervision::find(config.supervised);
@@ -59,7 +57,7 @@ fn serve(mut config: Config) -> Result<(), String> {
     let pid_file = process::write_pid_file(&config);
     config.resolve_auto_maxmemory(ceiling::automatic_limit((process::host().usage)().usable_memory));
     let seed = random::entropy_seed().map_err(|error| format!("No randomness from the system: {error}"))?;
-    let mut server = Server::new(config, commands, seed, clock::now(), stopwatch::best());
+    let mut server = Server::new(config, ruddle::command::registry(), seed, clock::now(), stopwatch::best());
     server.state.host = process::host();
     server.state.process.os = process::system_name();
     server.state.process.supervisor = supervisor;
@@ -105,7 +103,8 @@ fn load(server: &mut Server) -> Result<(), String> {
     let loaded = state.snapshots.load(keyspace, &state.config, overdue, Twice::Refuse);
     match loaded {
         Ok(None) => Ok(()),
-        Ok(Some(_)) => {
+        Ok(Some(loaded)) => {
+            server.go_on_from_snapshot(&loaded);
             let micros = clock::now().monotonic.micros_since(started.monotonic);
             log::info!("DB loaded from disk: {:.3} seconds", micros as f64 / 1e6);
             Ok(())

@@ -92,6 +92,7 @@ fn save(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
     if state.snapshots.is_running() {
         return Err(Error::fixed("ERR Background save already in progress"));
     }
+    state.place_snapshots();
     let saved = state.snapshots.save(space, &state.config, REDIS_VERSION, state.now);
     state.heed_snapshots();
     match saved {

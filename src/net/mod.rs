@@ -16,4 +16,3 @@ pub mod signals;
 pub mod stopwatch;
 pub mod supervision;
 pub mod syncer;
-pub mod syslog;

@@ -7,6 +7,7 @@
 //! where tools read it.
 
 use super::child::{Child, End, Payload, Pulse, Spawn, Voice, copied_memory, is_alive};
+use super::place::Place;
 use super::rdb::input::Input;
 use super::rdb::load::{self, Loaded, Overdue, Twice};
 use super::rdb::output::{Output, Writing};
@@ -38,8 +39,6 @@ pub enum Target {
 pub struct Order {
     /// What it is for.
     pub target: Target,
-    /// Aux fields besides the usual ones.
-    pub aux: Vec<(&'static str, String)>,
     /// Whether it holds functions and no keys.
     pub without_keys: bool,
 }
@@ -47,7 +46,7 @@ pub struct Order {
 impl Order {
     /// The snapshot file, with all data.
     pub fn file() -> Order {
-        Order { target: Target::File, aux: Vec::new(), without_keys: false }
+        Order { target: Target::File, without_keys: false }
     }
 }
 
@@ -115,6 +114,8 @@ pub struct Snapshots {
     pub loaded: (u64, u64),
     /// Whether one is to be begun as soon as that is possible.
     pub scheduled: bool,
+    /// Where in the history the data stands and which database that has selected, for the next snapshot.
+    pub place: Option<(Place, u32)>,
     /// The code of function libraries that the last load brought; it goes into every snapshot.
     pub functions: Vec<Vec<u8>>,
     last_try: i64,
@@ -136,6 +137,7 @@ impl Snapshots {
             saves: 0,
             loaded: (0, 0),
             scheduled: false,
+            place: None,
             functions: Vec::new(),
             last_try: 0,
             running: None,
@@ -185,13 +187,19 @@ impl Snapshots {
     /// How a snapshot is written now; `aof_base` is whether it is to be the base of an append-only file.
     pub fn plan(&self, space: &Keyspace, config: &Config, product: &str, now: Now, aof_base: bool) -> Result<save::Plan, String> {
         let policy = config.maxmemory_policy.word();
-        let aux = vec![
+        let mut aux = vec![
             ("redis-ver", product.to_string()),
             ("redis-bits", usize::BITS.to_string()),
             ("ctime", seconds(now.unix).to_string()),
             ("used-mem", crate::base::memory::used().to_string()),
-            ("aof-base", u8::from(aof_base).to_string()),
         ];
+        // a base says nothing of it: the increments do
+        if let Some((place, db)) = self.place.filter(|_| !aof_base) {
+            aux.push(("repl-stream-db", db.to_string()));
+            aux.push(("repl-id", String::from_utf8_lossy(&place.id).into_owned()));
+            aux.push(("repl-offset", place.offset.to_string()));
+        }
+        aux.push(("aof-base", u8::from(aof_base).to_string()));
         Ok(save::Plan {
             version: save::version_for(space, config.rdb_version)?,
             aux,
@@ -240,7 +248,6 @@ impl Snapshots {
             self.saves += 1;
         }
         let started = self.plan(space, config, product, now, false).and_then(|mut plan| {
-            plan.aux.extend(order.aux);
             let version = plan.version;
             let empty;
             let space = if order.without_keys {

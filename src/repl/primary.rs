@@ -5,7 +5,8 @@
 //!                    │                                                   file │   │ sent as it is made
 //!                    │                                              Sending ◀─┘   │
 //!                    │                                             all sent │     ▼ all sent
-//!                    └────PSYNC: may go on──────────────────────────────────┴▶ Online
+//!                    ├────PSYNC: may go on──────────────────────────────────┴▶ Online
+//!                    └────PSYNC: may go on, far behind────▶ Past ─caught up───▶ Online
 //! ```
 //!
 //! From `Saving` on a replica has a place in the stream, [`Replica::next`]: what follows it is kept in the history
@@ -23,6 +24,8 @@ pub enum Stage {
     Handshake,
     /// It waits for a save to begin.
     Waiting,
+    /// It is sent what the append-only file holds of the stream, until it is near enough.
+    Past,
     /// The save is under way.
     Saving,
     /// It is sent the file.
@@ -38,7 +41,7 @@ impl Stage {
             Stage::Handshake => "handshake",
             Stage::Waiting | Stage::Saving => "wait_bgsave",
             Stage::Sending => "send_bulk",
-            Stage::Online => "online",
+            Stage::Past | Stage::Online => "online",
         }
     }
 }

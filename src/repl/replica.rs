@@ -20,9 +20,9 @@
 //! - The snapshot is collected as it comes; an announced length is no reason to allocate it. Nothing
 //!   is done to the data before the snapshot is complete and its checksum right.
 
-use super::stream::HistoryId;
 use crate::base::clock::Millis;
 use crate::base::number;
+use crate::persist::place::{HistoryId, history};
 use crate::resp::writer::write_command;
 
 /// Bytes of a line that a primary may say at most in a handshake.
@@ -120,11 +120,6 @@ pub struct Link {
     heard_at: Millis,
     /// Since when the link is not up; `None` while it is.
     down_since: Option<Millis>,
-}
-
-/// A history's name among the words of an answer.
-fn history(word: &[u8]) -> Option<HistoryId> {
-    word.try_into().ok().filter(|id: &HistoryId| id.iter().all(u8::is_ascii_alphanumeric))
 }
 
 fn say(out: &mut Vec<u8>, words: &[&[u8]]) {

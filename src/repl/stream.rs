@@ -5,10 +5,11 @@
 //! primary's bytes as they came, so the whole chain has one history, and whoever has seen the first n
 //! bytes of it may go on from there at any other member.
 //!
-//! A history has a name, 40 hex digits. A server that is promoted starts a new one that shares its past
-//! with the old: it remembers the old name and up to where that is true. Offsets count bytes from the
-//! start of the history; `offset` of them have been. As in Redis a reader names the byte that it wants
-//! next, and bytes are numbered from 1.
+//! A history has a name, 40 hex digits. A server that is promoted, or that comes back and may have lost its
+//! last words, starts a new one that shares its past with the old: it remembers the old name and up to
+//! where that is true. Redis remembers one old name; here it is a few, so that somebody who was away during two
+//! promotions still goes on. Offsets count bytes from the start of the history; `offset` of them have
+//! been. As in Redis a reader names the byte that it wants next, and bytes are numbered from 1.
 //!
 //! Invariants: the blocks hold the bytes from `first` up to `offset` without a gap; the backlog keeps at
 //! least `limit` bytes of the past, if there are as many, and everything from the byte on that a replica still waits
@@ -19,21 +20,23 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use crate::limits;
-
-/// The name of a history: 40 hex digits.
-pub type HistoryId = [u8; 40];
+pub use crate::persist::place::HistoryId;
+use crate::persist::place::Place;
 
 /// What no history is called.
 pub const NO_ID: HistoryId = [b'0'; 40];
+
+/// Old names that are remembered.
+const NAMES: usize = 16;
 
 /// The history. See the module's essay.
 pub struct Stream {
     /// Its name.
     pub id: HistoryId,
-    /// The name that its beginning had before, if any.
-    pub second_id: HistoryId,
-    /// Up to this number a byte that is asked for next belongs to the second name as well; -1 for none.
-    pub second_offset: i64,
+    /// Names that its beginning had before, oldest first, each with how many bytes it is true for.
+    past: Vec<Place>,
+    /// Whether anybody else has been told its name.
+    told: bool,
     /// Bytes that it has had so far.
     offset: u64,
     /// Whether its past is kept: there are replicas, or were until lately.
@@ -49,22 +52,37 @@ pub struct Stream {
 impl Stream {
     /// A history without a past.
     pub fn new(id: HistoryId, limit: u64) -> Stream {
-        Stream {
-            id,
-            second_id: NO_ID,
-            second_offset: -1,
-            offset: 0,
-            active: false,
-            blocks: VecDeque::new(),
-            held: 0,
-            limit,
-            retained: None,
-        }
+        Stream { id, past: Vec::new(), told: false, offset: 0, active: false, blocks: VecDeque::new(), held: 0, limit, retained: None }
     }
 
     /// Bytes that it has had so far.
     pub fn offset(&self) -> u64 {
         self.offset
+    }
+
+    /// The name that it had last, and up to which number a byte that is asked for next belongs to that name
+    /// as well; -1 for none.
+    pub fn second(&self) -> (HistoryId, i64) {
+        self.past.last().map_or((NO_ID, -1), |place| (place.id, i64::try_from(place.offset).unwrap_or(i64::MAX - 1) + 1))
+    }
+
+    /// Where it stands.
+    pub fn place(&self) -> Place {
+        Place { id: self.id, offset: self.offset }
+    }
+
+    /// Under which name to ask another for what follows. A name that nobody else has heard is of no use while
+    /// all that it stands for is known by the one before.
+    pub fn claim(&self) -> HistoryId {
+        match self.past.last() {
+            Some(last) if !self.told && last.offset == self.offset => last.id,
+            _ => self.id,
+        }
+    }
+
+    /// Somebody is told its name, or it is somebody's.
+    pub fn tell(&mut self) {
+        self.told = true;
     }
 
     /// Whether its past is kept.
@@ -135,16 +153,21 @@ impl Stream {
         }
     }
 
-    /// Whether a reader that knows the history under this name may go on with byte `next`.
-    pub fn continues(&self, id: &[u8], next: i64) -> bool {
-        let same_history = id == self.id || id == self.second_id && id != NO_ID && next <= self.second_offset;
+    /// Whether a reader that knows the history under this name and wants byte `next` has a beginning of it.
+    pub fn knows(&self, id: &[u8], next: i64) -> bool {
         let Ok(next) = u64::try_from(next) else { return false };
-        same_history && self.active && next >= self.first() && next <= self.offset + 1
+        let named = |place: &Place| place.id == id && next <= place.offset.saturating_add(1);
+        next > 0 && self.active && next <= self.offset + 1 && (id == self.id || self.past.iter().any(named))
+    }
+
+    /// Whether the blocks hold what such a reader lacks.
+    pub fn holds(&self, next: i64) -> bool {
+        u64::try_from(next).is_ok_and(|next| self.active && next >= self.first())
     }
 
     /// The blocks from byte `next` on, which must be kept.
     pub fn since(&self, next: u64) -> impl Iterator<Item = Bytes> {
-        assert!(next >= self.first() && next <= self.offset + 1, "the caller has asked `continues`");
+        assert!(next >= self.first() && next <= self.offset + 1, "the caller has asked `knows` and `holds`");
         let mut skip = next - self.first();
         self.blocks.iter().filter_map(move |block| {
             let len = block.len() as u64;
@@ -158,25 +181,36 @@ impl Stream {
         })
     }
 
-    /// A new history with the same past: this server is promoted.
+    /// A new history with the same past: this server is promoted, or comes back.
     pub fn branch(&mut self, id: HistoryId) {
-        self.second_id = self.id;
-        self.second_offset = i64::try_from(self.offset).unwrap_or(i64::MAX - 1) + 1;
+        if self.past.len() == NAMES {
+            self.past.remove(0);
+        }
+        self.past.push(self.place());
         self.id = id;
+        self.told = false;
     }
 
-    /// The primary goes on under another name: ours is the second from here on.
+    /// The primary goes on under another name: ours is an old one from here on.
     pub fn rename(&mut self, id: HistoryId) {
         if id != self.id {
             self.branch(id);
         }
+        self.told = true;
+    }
+
+    /// The history of data that was loaded: it stands at `place`, and had other names before.
+    pub fn restore(&mut self, place: Place, past: Vec<Place>) {
+        self.adopt(place.id, place.offset);
+        let from = past.len().saturating_sub(NAMES);
+        self.past.extend_from_slice(&past[from..]);
     }
 
     /// A new history: what anybody knew of the old one is worth nothing.
     pub fn restart(&mut self, id: HistoryId) {
         self.id = id;
-        self.second_id = NO_ID;
-        self.second_offset = -1;
+        self.past = Vec::new();
+        self.told = false;
     }
 
     /// Another history altogether, of which `offset` bytes have been and none are kept.
@@ -185,6 +219,7 @@ impl Stream {
         self.deactivate();
         self.offset = offset;
         self.active = true;
+        self.told = true;
     }
 }
 
@@ -194,6 +229,12 @@ mod tests {
 
     fn read(stream: &Stream, next: u64) -> Vec<u8> {
         stream.since(next).flat_map(|block| block.to_vec()).collect()
+    }
+
+    impl Stream {
+        fn continues(&self, id: &[u8], next: i64) -> bool {
+            self.knows(id, next) && self.holds(next)
+        }
     }
 
     #[test]
@@ -232,5 +273,24 @@ mod tests {
         assert!(!stream.continues(&NO_ID, 1));
         stream.restart(a);
         assert!(!stream.continues(&b, 6));
+    }
+    #[test]
+    fn a_name_that_nobody_has_heard_is_not_asked_for() {
+        let (a, b, c) = ([b'a'; 40], [b'b'; 40], [b'c'; 40]);
+        let mut stream = Stream::new(a, 100);
+        stream.restore(Place { id: a, offset: 7 }, Vec::new());
+        assert_eq!((stream.claim(), stream.second()), (a, (NO_ID, -1)));
+        stream.branch(b);
+        assert_eq!((stream.claim(), stream.second()), (a, (a, 8)));
+        stream.append(Bytes::from_static(b"9"));
+        assert_eq!(stream.claim(), b);
+        stream.branch(c);
+        stream.tell();
+        assert_eq!(stream.claim(), c);
+        assert!(stream.knows(&a, 8) && !stream.knows(&a, 9) && stream.knows(&b, 9) && !stream.knows(&b, 10));
+        for letter in 0..NAMES {
+            stream.branch([u8::try_from(letter).expect("small"); 40]);
+        }
+        assert!(!stream.knows(&a, 8) && stream.knows(&c, 9));
     }
 }

@@ -100,6 +100,11 @@ impl Feed {
         (Bytes::from(std::mem::take(&mut self.bytes)), std::mem::take(&mut self.replicas_only))
     }
 
+    /// The database that the stream has selected; 0 when the next command will say.
+    pub fn selected(&self) -> DbIndex {
+        self.selected.unwrap_or(DbIndex(0))
+    }
+
     /// A new reader starts here (a new file, a replica that gets a snapshot): the next command says its
     /// database again.
     pub fn reselect(&mut self) {

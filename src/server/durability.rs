@@ -8,6 +8,7 @@
 //! With the other settings a file that cannot be written closes a gate instead: writes are refused, reads go on.
 
 use super::error::Error;
+use super::history::Release;
 use super::{REDIS_VERSION, Server, State, Stop};
 use crate::config::AppendFsync;
 use crate::keyspace::Keyspace;
@@ -40,6 +41,7 @@ impl Server {
     pub fn file_job_done(&mut self, done: Done) {
         self.state.aof.done(done);
         self.state.update_disk_gate();
+        self.state.note_durable();
     }
 
     /// Whether the server cannot go on: nothing more may be sent.
@@ -78,19 +80,25 @@ impl State {
         if matches!(self.stop, Some(Stop::Failed(_))) {
             return;
         }
-        let has_file = self.aof.phase() != Phase::Off;
-        if !self.feed.is_empty() && (has_file || self.replication.stream.is_active()) {
-            let (bytes, replicas_only) = self.feed.take();
-            if has_file {
-                let now = self.now.unix.to_millis().seconds();
-                self.aof.append(&bytes, &replicas_only, now, self.config.aof_timestamp_enabled);
+        self.take_feed();
+        if self.aof.phase() != Phase::Off {
+            self.flush_file(false);
+            if matches!(self.stop, Some(Stop::Failed(_))) {
+                return;
             }
-            self.feed_replicas(bytes);
         }
-        if !has_file {
-            return;
+        self.release_history(Release::Written);
+    }
+
+    /// Writes the file even while a sync is under way.
+    pub(super) fn force_file(&mut self) {
+        if self.aof.phase() != Phase::Off {
+            self.flush_file(true);
         }
-        let policy = self.sync_policy(false);
+    }
+
+    fn flush_file(&mut self, forced: bool) {
+        let policy = self.sync_policy(forced);
         if self.aof.flush(&policy) == Outcome::Broken {
             let reason = self.aof.trouble().map(|trouble| trouble.reason().to_string()).unwrap_or_default();
             let text = format!(
@@ -99,6 +107,7 @@ impl State {
             self.stop = Some(Stop::Failed(text));
         }
         self.update_disk_gate();
+        self.note_durable();
     }
 
     fn sync_policy(&self, forced: bool) -> Policy {
@@ -123,6 +132,7 @@ impl State {
 
     /// Whether changes are to be recorded.
     pub(crate) fn update_recording(&mut self, space: &mut Keyspace) {
+        // a replica's history is its primary's bytes; its own changes are for its file
         let replicas = self.replication.stream.is_active() && !self.replication.follows();
         space.effects.recording = replicas || self.aof.phase() != Phase::Off;
     }
@@ -212,6 +222,7 @@ impl State {
         self.stop_rewrite();
         let policy = self.sync_policy(true);
         self.aof.stop(&*self.snapshots.storage, &names(&self.config), &policy);
+        self.replication.on_disk = 0;
         self.rewrites.scheduled = false;
         self.update_recording(space);
         self.update_disk_gate();

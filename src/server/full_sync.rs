@@ -36,6 +36,7 @@ pub(super) struct FileInTransit {
 impl State {
     /// Begins a snapshot in the background. The error was logged.
     pub fn begin_snapshot(&mut self, space: &Keyspace, order: Order) -> Result<(), Refusal> {
+        self.place_snapshots();
         let started = self.stopwatch.now();
         let begun = self.snapshots.start(space, &self.config, REDIS_VERSION, self.now, order);
         if begun.is_ok() {
@@ -118,13 +119,13 @@ impl State {
     }
 
     fn save_for(&mut self, space: &mut Keyspace, keys: &[ClientKey], all_read_marks: bool, without_keys: bool) {
-        self.distribute();
+        self.settle_stream();
         self.feed.reselect();
         // a part of the data must not take the place of the snapshot file
         let sends = (self.config.repl_diskless_sync || without_keys) && all_read_marks;
         log::info!("Starting BGSAVE for SYNC with target: {}", if sends { "replicas sockets" } else { "disk" });
         let target = if sends { Target::Replicas(self.random.hex_id()) } else { Target::File };
-        let order = Order { target, aux: self.place_in_history(), without_keys };
+        let order = Order { target, without_keys };
         self.replication.pipe_is_dry = false;
         if self.begin_snapshot(space, order).is_err() {
             log::warn!("BGSAVE for replication failed");
@@ -141,18 +142,6 @@ impl State {
         for &key in keys {
             self.begin_full_sync(key, next, target);
         }
-    }
-
-    /// Aux fields that say where in the history a snapshot is.
-    fn place_in_history(&self) -> Vec<(&'static str, String)> {
-        let stream = &self.replication.stream;
-        // a primary names its database anew in the stream behind the snapshot
-        let selected = if self.replication.follows() { self.selected_by_primary().0 } else { 0 };
-        vec![
-            ("repl-stream-db", selected.to_string()),
-            ("repl-id", String::from_utf8_lossy(&stream.id).into_owned()),
-            ("repl-offset", stream.offset().to_string()),
-        ]
     }
 
     /// Gives waiting replicas the file that is in the making for another.

@@ -20,6 +20,7 @@ pub mod durability;
 pub mod error;
 pub mod full_sync;
 pub mod gates;
+pub mod history;
 pub mod host;
 pub mod latency;
 pub mod monitor;

@@ -2,7 +2,7 @@
 //!
 //! A replica is an ordinary session that has sent PSYNC. At the end of each turn [`State::distribute`]
 //! takes what the turn has propagated, appends it to the history as one block, and puts that block into
-//! every online replica's output.
+//! every online replica's output ([`super::history`]).
 //!
 //! The link to a primary is a session, too: the reactor opens the socket that the link's state machine
 //! wishes for, and what arrives goes through [`Server::turn`] like anybody's input. Until the link is up the
@@ -11,11 +11,13 @@
 //!
 //! - **A position is between units.** Bytes of a transaction that has not ended are held back: our offset,
 //!   our acknowledgements and our own replicas see all of it or nothing.
-//! - **Of the primary's own commands none is propagated**: replicas downstream get its bytes instead.
+//! - **Of the primary's own commands none is propagated**: replicas downstream and the append-only file get
+//!   its bytes instead.
 //! - **Keys leave by the primary's word**: its commands see overdue keys as any other, other clients do
 //!   not see them, and nobody removes them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 
 use bytes::Bytes;
 
@@ -28,6 +30,8 @@ use crate::base::clock::{Micros, Millis};
 use crate::base::random::Random;
 use crate::keyspace::expiry::Expiry;
 use crate::keyspace::{DbIndex, Keyspace};
+use crate::persist::aof::Phase;
+use crate::persist::aof::past::PastReader;
 use crate::persist::rdb::input::Input;
 use crate::persist::rdb::load::{self, Overdue, Twice};
 use crate::persist::rdb::read_value::Shapes;
@@ -57,21 +61,30 @@ pub struct Replication {
     pub(super) pipe_is_dry: bool,
     /// Bytes of the stream that are on this server's disk.
     pub on_disk: u64,
+    /// Pieces of the history that wait for the file, oldest first.
+    pub(super) pending: VecDeque<Bytes>,
+    pub(super) pending_bytes: u64,
+    /// Replicas that read on in the increments of the append-only file.
+    pub(super) catching: BTreeMap<ClientKey, PastReader>,
     /// Whether our data is the beginning of the history that it names, so that it can be gone on with.
     claims: bool,
     /// The primary's selected database, for a link that comes back.
     primary_db: DbIndex,
     /// Bytes of the primary's unfinished transaction.
     held: Vec<u8>,
+    /// What of them changes no data.
+    held_left_out: Vec<Range<usize>>,
     /// The primary wants to know how far we are.
     ack_wanted: bool,
+    /// How far we were when the primary last asked: it is told again once that is on the disk.
+    disk_wanted: Option<u64>,
     /// Replicas are to be asked how far they are.
-    ask_replicas: bool,
+    pub(super) ask_replicas: bool,
     /// Clients in WAIT and WAITAOF.
     waiting: Vec<ClientKey>,
     next_second: Millis,
     next_ping: Millis,
-    last_replica_left: Option<Millis>,
+    pub(super) last_replica_left: Option<Millis>,
 }
 
 impl Replication {
@@ -86,10 +99,15 @@ impl Replication {
             files: BTreeMap::new(),
             pipe_is_dry: false,
             on_disk: 0,
+            pending: VecDeque::new(),
+            pending_bytes: 0,
+            catching: BTreeMap::new(),
             claims: false,
             primary_db: DbIndex(0),
             held: Vec::new(),
+            held_left_out: Vec::new(),
             ack_wanted: false,
+            disk_wanted: None,
             ask_replicas: false,
             waiting: Vec::new(),
             next_second: Millis(0),
@@ -118,7 +136,17 @@ impl Replication {
         self.online().filter(|(_, replica)| replica.lag_seconds(now) <= seconds).count()
     }
 
-    fn online(&self) -> impl Iterator<Item = (ClientKey, &Replica)> {
+    /// Whether the history is worth naming: somebody knows it, or may.
+    pub(super) fn is_known(&self) -> bool {
+        self.stream.is_active() && (!self.follows() || self.claims)
+    }
+
+    /// Our data is the beginning of the stream's history, which has selected that database.
+    pub(super) fn goes_on(&mut self, db: DbIndex) {
+        (self.claims, self.primary_db) = (true, db);
+    }
+
+    pub(super) fn online(&self) -> impl Iterator<Item = (ClientKey, &Replica)> {
         self.replicas.iter().filter(|(_, replica)| replica.stage == Stage::Online).map(|(key, replica)| (*key, replica))
     }
 
@@ -153,39 +181,6 @@ impl State {
         self.update_replication_gates();
     }
 
-    /// Moves what was propagated into the history and to the replicas.
-    pub fn distribute(&mut self) {
-        if std::mem::take(&mut self.replication.ask_replicas) && !self.replication.follows() && self.replication.online().next().is_some() {
-            self.feed.tell_replicas(&[b"REPLCONF", b"GETACK", b"*"]);
-        }
-        if !self.feed.is_empty() {
-            self.hand_on();
-        }
-    }
-
-    /// What was propagated goes to replicas, unless a primary's word does.
-    pub(super) fn feed_replicas(&mut self, block: Bytes) {
-        if !self.replication.follows() {
-            self.pass_on(block);
-        }
-    }
-
-    /// Appends a block to the history and sends it to the replicas.
-    fn pass_on(&mut self, block: Bytes) {
-        let streaming: Vec<ClientKey> =
-            self.replication.online().filter(|(_, replica)| replica.is_streaming()).map(|(key, _)| key).collect();
-        for key in streaming {
-            self.deliver(key, block.clone());
-        }
-        self.replication.stream.append(block);
-        self.withhold();
-    }
-
-    /// The offset that the last command of the feed will have.
-    pub(super) fn fed_offset(&self) -> u64 {
-        self.replication.stream.offset() + self.feed.len() as u64
-    }
-
     /// Where a replica says it listens, or where it came from.
     pub fn address_of(&self, key: ClientKey, replica: &Replica) -> (String, u16) {
         let from = &self.clients[key].peer.address;
@@ -211,15 +206,21 @@ impl State {
 
     /// A session asks for the stream. `Ok(true)`: it may go on from `next`, and what to answer was answered.
     pub fn attach(&mut self, space: &mut Keyspace, key: ClientKey, id: &[u8], next: i64) -> bool {
-        self.distribute();
+        self.settle_stream();
         let now = self.now.unix;
         log::info!("Replica {} asks for synchronization", self.clients[key].peer.address);
         self.clients[key].flags.set(ClientFlags::REPLICA, true);
-        let goes_on = self.replication.stream.continues(id, next);
+        let known = self.replication.stream.knows(id, next);
+        let reads_past = known && !self.replication.stream.holds(next) && self.read_past_for(key, u64::try_from(next).unwrap_or(1));
+        let goes_on = reads_past || known && self.replication.stream.holds(next);
         let replica = self.replica(key);
         replica.acknowledged_at = now;
         replica.waits_since = now.to_millis();
-        replica.stage = if goes_on { Stage::Online } else { Stage::Waiting };
+        replica.stage = match (goes_on, reads_past) {
+            (false, _) => Stage::Waiting,
+            (true, true) => Stage::Past,
+            (true, false) => Stage::Online,
+        };
         self.replication.last_replica_left = None;
         if goes_on {
             self.replication.stats.partial += 1;
@@ -239,12 +240,16 @@ impl State {
             }
             self.tell_what_it_waits_for(key);
         }
+        self.replication.stream.tell();
         self.update_replication_gates();
         goes_on
     }
 
     /// Sends a replica the history from byte `next` on.
     pub fn catch_up(&mut self, key: ClientKey, next: i64) {
+        if self.replication.catching.contains_key(&key) {
+            return;
+        }
         let next = u64::try_from(next).expect("the history goes on there");
         let blocks: Vec<Bytes> = self.replication.stream.since(next).collect();
         for block in blocks {
@@ -292,7 +297,7 @@ impl State {
 
     /// Follows a primary from now on.
     pub fn follow(&mut self, space: &mut Keyspace, host: String, port: u16) {
-        self.distribute();
+        self.settle_stream();
         let was_primary = !self.replication.follows();
         self.leave_link();
         if was_primary {
@@ -325,6 +330,7 @@ impl State {
         if !self.replication.follows() {
             return;
         }
+        self.settle_stream();
         self.leave_link();
         self.config.replicaof = None;
         let id = self.random.hex_id();
@@ -332,8 +338,8 @@ impl State {
         self.feed.reselect();
         log::info!(
             "Setting secondary replication ID to {}, valid up to offset: {}. New replication ID is {}",
-            String::from_utf8_lossy(&self.replication.stream.second_id),
-            self.replication.stream.second_offset,
+            String::from_utf8_lossy(&self.replication.stream.second().0),
+            self.replication.stream.second().1,
             String::from_utf8_lossy(&id)
         );
         self.drop_replicas("the history has another name");
@@ -361,6 +367,7 @@ impl State {
         self.replication.primary_db = self.selected_by_primary();
         self.replication.link_client = None;
         self.replication.held = Vec::new();
+        self.replication.held_left_out.clear();
         let now = self.now.unix.to_millis();
         if let Some(link) = &mut self.replication.link {
             if link.is_up() {
@@ -394,24 +401,55 @@ impl State {
             login: (!config.masterauth.is_empty()).then(|| (config.masteruser.clone(), config.masterauth.clone())),
             port: if config.replica_announce_port != 0 { config.replica_announce_port } else { config.port },
             address: config.replica_announce_ip.clone(),
-            claim: self.replication.claims.then(|| (self.replication.stream.id, self.replication.stream.offset() + 1)),
+            claim: self.replication.claims.then(|| (self.claimed_name(), self.position().offset + 1)),
             version: REDIS_VERSION,
         }
     }
 
-    /// Tells the primary how far we are.
+    /// The name under which to ask for what follows.
+    fn claimed_name(&self) -> HistoryId {
+        let stream = &self.replication.stream;
+        if self.replication.pending.is_empty() { stream.claim() } else { stream.id }
+    }
+
+    /// Tells the primary how far we are, and how far on the disk.
     fn acknowledge(&mut self) {
         self.replication.ack_wanted = false;
         let Some(key) = self.replication.link_client else { return };
-        let offset = self.replication.stream.offset().to_string();
+        let (offset, on_disk) = (self.replication.stream.offset().to_string(), self.replication.on_disk.to_string());
+        let words = [b"REPLCONF".as_slice(), b"ACK", offset.as_bytes(), b"FACK", on_disk.as_bytes()];
+        let count = if self.aof.phase() == Phase::Off { 3 } else { 5 };
         let client = &mut self.clients[key];
-        write_command(&mut client.output.tail, 3, [b"REPLCONF".as_slice(), b"ACK", offset.as_bytes()].into_iter());
+        write_command(&mut client.output.tail, count, words.into_iter().take(count));
         self.note_output(key);
+    }
+
+    /// Acknowledges if the primary has asked and all that came before is released.
+    pub(super) fn acknowledge_if_wanted(&mut self) {
+        if self.replication.ack_wanted && self.replication.pending.is_empty() {
+            self.acknowledge();
+        }
+    }
+
+    /// More is on the disk: the primary is told if it has asked before.
+    pub(super) fn acknowledge_disk(&mut self) {
+        if self.replication.disk_wanted.take_if(|wanted| *wanted <= self.replication.on_disk).is_some() {
+            self.acknowledge();
+        }
     }
 
     /// The primary's word that we are to acknowledge: done when its commands of this turn are.
     pub fn want_acknowledgement(&mut self) {
         self.replication.ack_wanted = true;
+        let wanted = self.position().offset;
+        self.replication.disk_wanted = (self.aof.phase() != Phase::Off && self.replication.on_disk < wanted).then_some(wanted);
+    }
+
+    /// Asks the replicas how far they are.
+    pub(super) fn ask_replicas(&mut self) {
+        if !self.replication.follows() && self.replication.online().next().is_some() {
+            self.feed.tell_replicas(&[b"REPLCONF", b"GETACK", b"*"]);
+        }
     }
 
     /// A client is gone, as far as replication is concerned.
@@ -419,6 +457,7 @@ impl State {
         if self.replication.link_client == Some(key) {
             self.lose_link(key);
         }
+        self.replication.catching.remove(&key);
         if let Some(replica) = self.replication.replicas.remove(&key) {
             log::info!("Connection with replica {} lost.", self.clients[key].peer.address);
             self.leave_full_sync(key, replica.stage);
@@ -485,7 +524,7 @@ impl State {
         }
         if space.now.saturating_sub(since) > Millis::from_seconds(ttl) {
             log::info!("Replication backlog freed after {ttl} seconds without connected replicas.");
-            self.distribute();
+            self.settle_stream();
             self.replication.stream.restart(self.random.hex_id());
             self.replication.stream.deactivate();
             self.replication.last_replica_left = None;
@@ -561,6 +600,7 @@ impl Server {
             Event::FullSync => {}
             Event::Resumed(id) => {
                 if let Some(id) = id.filter(|id| *id != self.state.replication.stream.id) {
+                    self.state.settle_stream();
                     self.state.replication.stream.rename(id);
                     self.state.drop_replicas("the history has another name");
                 }
@@ -595,6 +635,7 @@ impl Server {
     /// Replaces all data by a snapshot. Gives the database that the stream goes on in.
     fn load_snapshot(&mut self, id: HistoryId, offset: u64, bytes: Vec<u8>) -> Result<DbIndex, String> {
         check_snapshot(&bytes).map_err(|why| format!("The snapshot from MASTER is not used: {why}. The data stays as it is."))?;
+        self.state.settle_stream();
         self.state.drop_replicas("a full resynchronization with the primary");
         let has_file = self.state.config.appendonly;
         if has_file {
@@ -642,13 +683,15 @@ impl Server {
         }
     }
 
-    /// The primary's commands in `bytes` have run: they are history.
+    /// The primary's commands in `bytes` have run: they are history. `left_out` is what of them changes no data.
     #[cold]
-    pub(super) fn follow_on(&mut self, key: ClientKey, bytes: &[u8]) {
+    pub(super) fn follow_on(&mut self, key: ClientKey, bytes: &[u8], left_out: &[Range<usize>]) {
         let state = &mut self.state;
         if state.replication.link_client != Some(key) || bytes.is_empty() {
             return;
         }
+        let before = state.replication.held.len();
+        state.replication.held_left_out.extend(left_out.iter().map(|range| range.start + before..range.end + before));
         state.replication.held.extend_from_slice(bytes);
         let now = self.keyspace.now;
         if let Some(link) = &mut state.replication.link {
@@ -656,11 +699,10 @@ impl Server {
         }
         if !state.clients[key].flags.any(ClientFlags::MULTI) {
             let block = Bytes::from(std::mem::take(&mut state.replication.held));
-            state.pass_on(block);
+            let left_out = std::mem::take(&mut state.replication.held_left_out);
+            state.record(block, &left_out);
         }
-        if state.replication.ack_wanted {
-            state.acknowledge();
-        }
+        state.acknowledge_if_wanted();
     }
 }
 

@@ -39,6 +39,7 @@ impl State {
         let wanted = actions.contains(Actions::SAVE) || !self.config.save.is_empty() && !actions.contains(Actions::NOSAVE);
         if wanted {
             log::info!("Saving the final RDB snapshot before exiting.");
+            self.place_snapshots();
             let saved = self.snapshots.save(space, &self.config, super::REDIS_VERSION, self.now);
             self.heed_snapshots();
             if saved.is_err() && !actions.contains(Actions::FORCE) {

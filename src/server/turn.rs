@@ -5,6 +5,8 @@
 //! be still in the first-level cache when their request runs. (All requests of a turn in one batch were
 //! measured: with 50 clients of 64 requests each, half the time went into waiting for lines once more.)
 
+use std::ops::Range;
+
 use super::client::{ClientFlags, ClientKey};
 use super::consequences::Grouping;
 use super::dispatch::{self, Ended};
@@ -192,8 +194,8 @@ impl Server {
             // the limits may change with the command: execute it first, then parse on
             break;
         }
-        if from_primary && requests.len() == before {
-            self.follow_on(inbound.client, &inbound.bytes[..inbound.consumed]);
+        if from_primary && requests.len() == before && inbound.consumed > 0 {
+            self.follow_on(inbound.client, &inbound.bytes[..inbound.consumed], std::slice::from_ref(&(0..inbound.consumed)));
         }
     }
 
@@ -203,6 +205,7 @@ impl Server {
         if self.state.replication.stream.is_active() {
             self.state.distribute();
             self.state.start_syncs(&mut self.keyspace);
+            self.state.feed_catching();
         }
     }
 
@@ -213,9 +216,11 @@ impl Server {
         let key = inbound.client;
         let from_primary = self.state.replication.link_client == Some(key);
         if from_primary {
-            // no key leaves but by the primary's word
+            // no key leaves but by the primary's word, which is recorded as it came
             self.keyspace.expiry = Expiry::Ignore;
+            self.keyspace.effects.recording = false;
         }
+        let mut left_out = Vec::new();
         let mut may_run = self.state.clients.get(key).is_some_and(|client| !client.flags.any(ClientFlags::CLOSE_NOW));
         while at < requests.len() && requests[at].inbound == index {
             let request = &requests[at];
@@ -236,6 +241,13 @@ impl Server {
                 };
                 let ended = self.run(key, args, request);
                 if ended != Ended::Postponed {
+                    if from_primary {
+                        left_out.extend(self.changes_nothing(
+                            &inbound.bytes[inbound.consumed..request.end],
+                            inbound.consumed,
+                            request.command,
+                        ));
+                    }
                     inbound.consumed = request.end;
                 }
                 may_run = ended == Ended::Replied
@@ -248,7 +260,8 @@ impl Server {
             if self.keyspace.expiry == Expiry::Ignore {
                 self.keyspace.expiry = Expiry::Hide;
             }
-            self.follow_on(key, &inbound.bytes[..inbound.consumed]);
+            self.state.update_recording(&mut self.keyspace);
+            self.follow_on(key, &inbound.bytes[..inbound.consumed], &left_out);
         }
         // a request that was parsed but may not run is parsed again when it may
         if let Some(client) = self.state.clients.get_mut(key) {
@@ -264,6 +277,17 @@ impl Server {
             }
         }
         at
+    }
+
+    /// What of a primary's request, which begins at `at`, is not for a file: empty lines before it, or all of it
+    /// if it changes no data or is no command here.
+    #[cold]
+    fn changes_nothing(&self, bytes: &[u8], at: usize, command: Option<CommandId>) -> Option<Range<usize>> {
+        let blank = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        let name = command.map(|id| self.state.registry.get(id).row.name);
+        let idle = name.is_none_or(|name| matches!(name, "ping" | "replconf" | "publish" | "spublish"));
+        let count = if idle || bytes.get(blank) != Some(&b'*') { bytes.len() } else { blank };
+        (count > 0).then_some(at..at + count)
     }
 
     /// Runs one request and all that follows from it.
@@ -332,7 +356,7 @@ impl Server {
     }
 
     fn next_deadline(&self) -> Millis {
-        if self.state.ceiling.unfinished {
+        if self.state.ceiling.unfinished || self.state.has_past_to_send() {
             return self.keyspace.now;
         }
         let timer = self.state.timers.next_deadline().map(|tick| Millis(i64::try_from(tick).unwrap_or(i64::MAX)));

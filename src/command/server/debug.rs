@@ -223,6 +223,7 @@ fn reload(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     }
     ctx.propagate_nothing();
     let (state, space) = (&mut *ctx.state, ctx.db.space());
+    state.place_snapshots();
     if save && state.snapshots.save(space, &state.config, REDIS_VERSION, state.now).is_err() {
         return Err(Error::fixed("ERR"));
     }

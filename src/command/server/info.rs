@@ -465,9 +465,9 @@ fn replication(report: &mut Report<'_>) {
     let stream = &replication.stream;
     report.line("master_failover_state", "no-failover");
     report.line("master_replid", ascii(&stream.id));
-    report.line("master_replid2", ascii(&stream.second_id));
+    report.line("master_replid2", ascii(&stream.second().0));
     report.line("master_repl_offset", stream.offset());
-    report.line("second_repl_offset", stream.second_offset);
+    report.line("second_repl_offset", stream.second().1);
     report.line("repl_backlog_active", u8::from(stream.is_active()));
     report.line("repl_backlog_size", state.config.repl_backlog_size);
     report.line("repl_backlog_first_byte_offset", stream.first());

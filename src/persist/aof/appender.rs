@@ -13,6 +13,9 @@
 //!   most; after that the loop waits rather than let memory grow (Redis's rule).
 //! - `no`: written, and left to the kernel.
 //!
+//! The owner counts in offsets of the history, not in bytes of this file: each append comes with a mark, and
+//! [`Marks`] says which of them has got how far.
+//!
 //! A write that fails is taken back by cutting the file, so that a part of a command is never followed by
 //! another command; until that works nothing is written. What was to be written stays in the buffer and is
 //! tried again.
@@ -35,6 +38,8 @@ pub struct Job {
     generation: Generation,
     /// How long the file was when the job was made; `None` if the file is only to be closed.
     length: Option<u64>,
+    /// The owner's mark of what is in the file then.
+    mark: u64,
     /// Whether nothing will be written to the file after this.
     last: bool,
 }
@@ -44,6 +49,7 @@ pub struct Job {
 pub struct Done {
     pub(super) generation: Generation,
     pub(super) length: Option<u64>,
+    pub(super) mark: u64,
     pub(super) last: bool,
     pub(super) result: io::Result<()>,
 }
@@ -51,13 +57,13 @@ pub struct Done {
 impl Job {
     /// A file that nobody needs any more is to be closed, which frees its space.
     pub fn close(file: Box<dyn WriteFile>) -> Job {
-        Job { file, generation: Generation(0), length: None, last: true }
+        Job { file, generation: Generation(0), length: None, mark: 0, last: true }
     }
 
     /// Does it, and closes the job's handle.
     pub fn run(mut self) -> Done {
         let result = if self.length.is_some() { self.file.sync() } else { Ok(()) };
-        Done { generation: self.generation, length: self.length, last: self.last, result }
+        Done { generation: self.generation, length: self.length, mark: self.mark, last: self.last, result }
     }
 }
 
@@ -89,6 +95,17 @@ pub struct Flushed {
     pub job: Option<Job>,
 }
 
+/// The owner's own count of what is where: offsets in the history.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// Of all that was appended.
+    pub appended: u64,
+    /// Of what is in the file.
+    pub written: u64,
+    /// Of what is on the disk.
+    pub durable: u64,
+}
+
 /// The file that is appended to. See the module's essay.
 pub struct Appender {
     file: Box<dyn WriteFile>,
@@ -96,6 +113,8 @@ pub struct Appender {
     buffer: Vec<u8>,
     written: u64,
     durable: u64,
+    /// What that means to the owner.
+    pub marks: Marks,
     /// Whether the file may hold more than `written` says.
     torn: bool,
     syncing: bool,
@@ -114,6 +133,7 @@ impl Appender {
             buffer: Vec::new(),
             written: length,
             durable: length,
+            marks: Marks::default(),
             torn: false,
             syncing: false,
             awaits: None,
@@ -198,6 +218,7 @@ impl Appender {
             Ok(()) => {
                 flushed.written = self.buffer.len() as u64;
                 self.written += flushed.written;
+                self.marks.written = self.marks.appended;
                 self.buffer.clear();
                 if self.buffer.capacity() > crate::limits::SPARE_STREAM {
                     self.buffer = Vec::new();
@@ -225,7 +246,7 @@ impl Appender {
     fn sync_here(&mut self, now: i64, flushed: &mut Flushed) {
         self.last_sync = now;
         match self.file.sync() {
-            Ok(()) => self.durable = self.written,
+            Ok(()) => (self.durable, self.marks.durable) = (self.written, self.marks.written),
             Err(error) => flushed.sync_error = Some(error),
         }
     }
@@ -244,29 +265,35 @@ impl Appender {
     }
 
     fn job(&self, last: bool) -> io::Result<Job> {
-        Ok(Job { file: self.file.second()?, generation: self.generation, length: Some(self.written), last })
+        let file = self.file.second()?;
+        Ok(Job { file, generation: self.generation, length: Some(self.written), mark: self.marks.written, last })
     }
 
     /// Ends this file, of which all is written, and gives its last job. `next` takes its place; what is
     /// written there waits for that job, so that a crash of the machine never leaves a hole between the two.
     pub fn succeed(self, next: &mut Appender) -> Job {
         debug_assert!(self.buffer.is_empty(), "what is not written would be lost");
+        next.marks = self.marks;
         if self.durable == self.written && !self.syncing {
             return Job::close(self.file);
         }
         next.awaits = Some(self.generation);
-        Job { file: self.file, generation: self.generation, length: Some(self.written), last: true }
+        Job { file: self.file, generation: self.generation, length: Some(self.written), mark: self.marks.written, last: true }
     }
 
     /// A job has ended. Gives the error of a sync.
     pub fn done(&mut self, done: Done) -> Option<io::Error> {
         if done.last && self.awaits == Some(done.generation) {
             self.awaits = None;
+            if done.result.is_ok() {
+                self.marks.durable = self.marks.durable.max(done.mark);
+            }
         }
         if done.generation == self.generation && !done.last {
             self.syncing = false;
             if done.result.is_ok() {
                 self.durable = self.durable.max(done.length.unwrap_or(0));
+                self.marks.durable = self.marks.durable.max(done.mark);
             }
         }
         done.result.err()

@@ -162,6 +162,11 @@ impl Manifest {
         self.base = Some(Part { name: name.to_string(), sequence: 1 });
     }
 
+    /// The number that the next increment gets.
+    pub fn next_increment(&self) -> u64 {
+        self.last_increment + 1
+    }
+
     /// Adds an increment; gives its name.
     pub fn new_increment(&mut self, stem: &str) -> String {
         self.last_increment += 1;

@@ -8,8 +8,8 @@
 //!      └── open (at start, the data set is loaded or empty) ──▶ On
 //! ```
 //!
-//! - [`manifest`]: which files; [`appender`]: the one that is written; [`reader`]: reading one back;
-//!   [`commands`]: the data set as commands; [`rewrite`]: when a new base is made, and by whom.
+//! - [`manifest`]: which files; [`appender`]: the one that is written; [`reader`]: reading one back; [`past`]:
+//!   the increments as a backlog for replicas; [`commands`]: the data set as commands; [`rewrite`]: when a new base is made, and by whom.
 //!
 //! **A rewrite** makes a new base of the data set as it is now, in a child process. [`Aof::begin`] first
 //! closes the increment and opens the next one, so that what happens meanwhile goes there; when the base is
@@ -29,15 +29,18 @@
 pub mod appender;
 pub mod commands;
 pub mod manifest;
+pub mod past;
 pub mod reader;
 pub mod rewrite;
 
 use std::io;
 use std::ops::Range;
 
+use super::place::{Note, Place};
 use super::storage::{Storage, directory_of, read_all, reason};
-use appender::{Appender, Done, Flushed, Generation, Job, Policy};
+use appender::{Appender, Done, Flushed, Generation, Job, Marks, Policy};
 use manifest::{BadManifest, BaseFormat, Manifest};
+use past::{Past, PastReader};
 
 /// Where the files are and what they are called.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,9 +131,33 @@ pub struct Aof {
     told_second: i64,
     /// When an error was last logged, so that the log is not flooded.
     logged_error: Option<i64>,
+    /// Where in the history the end of the file is, as far as the file tells.
+    place: Option<Place>,
+    /// What the increments hold of the history.
+    past: Past,
     jobs: Vec<Job>,
     /// For INFO.
     pub facts: Facts,
+}
+
+/// A piece of the history.
+pub struct Piece<'a> {
+    /// Its bytes: whole commands, no half of a transaction.
+    pub bytes: &'a [u8],
+    /// What of them changes no data.
+    pub left_out: &'a [Range<usize>],
+    /// Where it begins.
+    pub from: Place,
+    /// Whether anybody follows the history, so that its name is worth telling.
+    pub named: bool,
+}
+
+/// Tells the file the time, if it is to know it and does not.
+fn stamp(buffer: &mut Vec<u8>, told_second: &mut i64, now: i64, stamped: bool) {
+    if stamped && *told_second != now {
+        *told_second = now;
+        buffer.extend_from_slice(format!("#TS:{now}\r\n").as_bytes());
+    }
 }
 
 /// Seconds between two messages about the same trouble.
@@ -183,23 +210,95 @@ impl Aof {
         self.write_error.is_none()
     }
 
-    /// Appends a piece of the stream of changes, but for the parts that are not for a file. With `stamped`
-    /// the file is told the time first, if it does not know this second yet.
-    pub fn append(&mut self, bytes: &[u8], left_out: &[Range<usize>], now: i64, stamped: bool) {
+    /// Appends a piece of the history, but for the parts that are not for a file; `from` is where it begins,
+    /// without a name if nobody will ask for it. With `stamped` the file is told the time first, if it does
+    /// not know this second yet.
+    pub fn append(&mut self, piece: &Piece<'_>, now: i64, stamped: bool) {
+        let increment = self.increment_number();
+        let Some(appender) = &mut self.appender else { return };
+        appender.marks.appended = piece.from.offset + piece.bytes.len() as u64;
+        let written = appender.written();
+        let buffer = appender.buffer();
+        let before = buffer.len();
+        if piece.named {
+            if self.place.is_some_and(|place| place.offset != piece.from.offset) {
+                self.past.clear();
+            }
+            self.past.note(increment, written + before as u64, piece.from.offset);
+            if self.place != Some(piece.from) {
+                Note::At(piece.from).write(buffer);
+            }
+            self.place = Some(Place { offset: piece.from.offset + piece.bytes.len() as u64, ..piece.from });
+        } else {
+            self.place = None;
+            self.past.clear();
+        }
+        if piece.bytes.len() > piece.left_out.iter().map(Range::len).sum() {
+            stamp(buffer, &mut self.told_second, now, stamped);
+        }
+        let mut at = 0;
+        for range in piece.left_out {
+            buffer.extend_from_slice(&piece.bytes[at..range.start]);
+            if piece.named && !range.is_empty() {
+                Note::Skip(range.len() as u64).write(buffer);
+            }
+            at = range.end;
+        }
+        buffer.extend_from_slice(&piece.bytes[at..]);
+        self.facts.size += (buffer.len() - before) as u64;
+    }
+
+    /// Appends commands that are no part of the history: changes of this replica's own.
+    pub fn append_local(&mut self, bytes: &[u8], now: i64, stamped: bool) {
         let Some(appender) = &mut self.appender else { return };
         let buffer = appender.buffer();
         let before = buffer.len();
-        if stamped && self.told_second != now {
-            self.told_second = now;
-            buffer.extend_from_slice(format!("#TS:{now}\r\n").as_bytes());
-        }
-        let mut at = 0;
-        for range in left_out {
-            buffer.extend_from_slice(&bytes[at..range.start]);
-            at = range.end;
-        }
-        buffer.extend_from_slice(&bytes[at..]);
+        stamp(buffer, &mut self.told_second, now, stamped);
+        Note::Local(bytes.len() as u64).write(buffer);
+        buffer.extend_from_slice(bytes);
         self.facts.size += (buffer.len() - before) as u64;
+    }
+
+    /// Whether the file has said where in the history it is.
+    pub fn is_placed(&self) -> bool {
+        self.place.is_some()
+    }
+
+    /// The number of the increment that is written to.
+    fn increment_number(&self) -> u64 {
+        match self.phase {
+            Phase::Starting => self.manifest.next_increment(),
+            Phase::On | Phase::Off => self.manifest.increments.last().map_or(0, |part| part.sequence),
+        }
+    }
+
+    /// How far into the history the file and the disk are.
+    pub fn marks(&self) -> Marks {
+        self.appender.as_ref().map_or(Marks::default(), |appender| appender.marks)
+    }
+
+    /// Where in the history its data stands that was loaded.
+    pub fn set_marks(&mut self, offset: u64) {
+        if let Some(appender) = &mut self.appender {
+            appender.marks = Marks { appended: offset, written: offset, durable: offset };
+        }
+    }
+
+    /// What the increments hold of the history, for whoever reads the files.
+    pub fn past_mut(&mut self) -> &mut Past {
+        &mut self.past
+    }
+
+    /// Bytes of the history before what the increments hold; `None` if they hold nothing of it.
+    pub fn past_start(&self) -> Option<u64> {
+        self.past.start().filter(|_| self.phase == Phase::On)
+    }
+
+    /// A reader of the history from there on, if the increments hold it.
+    pub fn read_past(&self, names: &Names, offset: u64) -> Option<PastReader> {
+        self.past_start()?;
+        let files = self.manifest.increments.iter().map(|part| (part.sequence, names.path(&part.name)));
+        self.past.read_from(offset, files)
     }
 
     /// Writes what was appended, and syncs it, as the policy wants it.
@@ -358,6 +457,7 @@ impl Aof {
     /// It is to be turned on as soon as a rewrite can begin.
     pub fn prepare(&mut self) {
         debug_assert_eq!(self.phase, Phase::Off);
+        self.past.clear();
         self.phase = Phase::Starting;
     }
 
@@ -367,13 +467,14 @@ impl Aof {
         make_directory(storage, names)?;
         if first {
             self.phase = Phase::Starting;
+            self.past.clear();
         }
         let opened = match self.phase {
             Phase::Off => return Ok(()),
             Phase::Starting => self.open_draft(storage, names, policy.now),
             Phase::On => self.next_increment(storage, names, policy),
         };
-        self.told_second = 0;
+        (self.told_second, self.place) = (0, None);
         opened
     }
 
@@ -429,6 +530,7 @@ impl Aof {
             increment = Some(to);
         }
         manifest.retire_increments(usize::from(self.phase != Phase::Off));
+        self.past.retire(manifest.increments.first().map_or(u64::MAX, |part| part.sequence));
         if let Err(error) = write_manifest(storage, names, &manifest) {
             forget_unless_named(storage, names, &manifest, increment.iter().chain([&base]));
             return Err(error);
@@ -470,6 +572,8 @@ impl Aof {
             self.remove(storage, &names.draft_of_increment());
         }
         self.phase = Phase::Off;
+        self.place = None;
+        self.past.clear();
         (self.write_error, self.sync_error, self.logged_error) = (None, None, None);
     }
 

@@ -1,11 +1,11 @@
 //! Reading a file of commands: the requests of an append-only file, one after the other.
 //!
 //! Each is an array of bulk strings as a client sends it, nothing else: what would be an inline command on a
-//! connection is a damaged file here. A line that starts with `#` between two commands is an annotation
-//! and is skipped. The file is read in chunks, so that memory follows what the file really holds, not what a
+//! connection is a damaged file here. A line that starts with `#` between two commands is an annotation. The file is read in chunks, so that memory follows what the file really holds, not what a
 //! length in it claims.
 
 use std::io;
+use std::ops::Range;
 
 use crate::limits;
 use crate::persist::storage::ReadFile;
@@ -31,10 +31,31 @@ pub struct CommandReader {
     spans: Vec<Span>,
 }
 
+/// What the next bytes of the file are: where they are in the buffer.
+enum Step {
+    Command(Range<usize>),
+    Note(Range<usize>),
+    End,
+    CutOff,
+    Damage,
+}
+
+/// What comes next in the file, as it is there.
+pub enum Raw<'a> {
+    /// A command.
+    Command(&'a [u8]),
+    /// An annotation, its end included.
+    Note(&'a [u8]),
+    /// No more.
+    End,
+}
+
 /// What comes next in the file.
 pub enum Next<'a> {
     /// A command.
     Command(Args<'a>),
+    /// An annotation, its end included.
+    Note(&'a [u8]),
     /// The end.
     End,
     /// The end, in the middle of a command.
@@ -55,50 +76,58 @@ impl CommandReader {
         self.origin + self.at as u64
     }
 
-    /// The next command.
+    /// What comes next.
     pub fn read(&mut self) -> io::Result<Next<'_>> {
+        Ok(match self.step()? {
+            Step::Command(_) => Next::Command(Args::new(&self.buffer, &self.spans)),
+            Step::Note(range) => Next::Note(&self.buffer[range]),
+            Step::End => Next::End,
+            Step::CutOff => Next::CutOff,
+            Step::Damage => Next::Damage,
+        })
+    }
+
+    /// What comes next, as it is in the file. A file that goes on in another way than it should has ended.
+    pub fn read_raw(&mut self) -> io::Result<Raw<'_>> {
+        Ok(match self.step()? {
+            Step::Command(range) => Raw::Command(&self.buffer[range]),
+            Step::Note(range) => Raw::Note(&self.buffer[range]),
+            Step::End | Step::CutOff | Step::Damage => Raw::End,
+        })
+    }
+
+    fn step(&mut self) -> io::Result<Step> {
         loop {
-            if self.partial.is_empty() && self.skip_annotation() {
-                continue;
+            let first = self.buffer.get(self.at).copied().filter(|_| self.partial.is_empty());
+            if first.is_some_and(|byte| byte != b'*' && byte != b'#') {
+                return Ok(Step::Damage);
             }
-            if self.partial.is_empty() && self.buffer.get(self.at).is_some_and(|&byte| byte != b'*' && byte != b'#') {
-                return Ok(Next::Damage);
-            }
-            let in_annotation = self.buffer.get(self.at) == Some(&b'#');
-            if !in_annotation && self.partial.wanted() <= self.buffer.len() - self.at {
+            let in_annotation = first == Some(b'#');
+            if in_annotation {
+                if let Some(length) = memchr::memchr(b'\n', &self.buffer[self.at..]) {
+                    let start = self.at;
+                    self.at += length + 1;
+                    return Ok(Step::Note(start..self.at));
+                }
+            } else if self.partial.wanted() <= self.buffer.len() - self.at {
                 self.spans.clear();
                 match request::parse(&self.buffer, self.at, &mut self.partial, &LIMITS, &mut self.spans) {
                     Parsed::Request(end) => {
-                        self.at = end;
-                        return Ok(Next::Command(Args::new(&self.buffer, &self.spans)));
+                        let start = std::mem::replace(&mut self.at, end);
+                        return Ok(Step::Command(start..end));
                     }
                     Parsed::Incomplete => {}
-                    Parsed::Inline(..) | Parsed::Nothing(_) | Parsed::Error(_) => return Ok(Next::Damage),
+                    Parsed::Inline(..) | Parsed::Nothing(_) | Parsed::Error(_) => return Ok(Step::Damage),
                 }
             }
             if self.ended {
                 // an annotation without its end is none that counts
-                return Ok(if in_annotation || self.at == self.buffer.len() { Next::End } else { Next::CutOff });
+                return Ok(if in_annotation || self.at == self.buffer.len() { Step::End } else { Step::CutOff });
             }
             if self.buffer.len() - self.at > COMMAND_MAX {
-                return Ok(Next::Damage);
+                return Ok(Step::Damage);
             }
             self.fill()?;
-        }
-    }
-
-    /// Skips one whole annotation, if there is one.
-    fn skip_annotation(&mut self) -> bool {
-        let rest = &self.buffer[self.at..];
-        if rest.first() != Some(&b'#') {
-            return false;
-        }
-        match memchr::memchr(b'\n', rest) {
-            Some(end) => {
-                self.at += end + 1;
-                true
-            }
-            None => false,
         }
     }
 
@@ -151,6 +180,7 @@ mod tests {
                 Next::Command(args) => {
                     found.push(args.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect::<Vec<_>>().join(" "))
                 }
+                Next::Note(_) => {}
                 Next::End => break ("end", valid),
                 Next::CutOff => break ("cut off", valid),
                 Next::Damage => break ("damage", valid),

@@ -1,7 +1,7 @@
 //! The real storage: the files of the working directory.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use super::{ReadFile, Storage, WriteFile};
 
@@ -77,5 +77,10 @@ impl ReadFile for File {
 
     fn length(&self) -> io::Result<u64> {
         Ok(self.metadata()?.len())
+    }
+
+    fn skip(&mut self, bytes: u64) -> io::Result<()> {
+        let bytes = i64::try_from(bytes).map_err(|_| io::ErrorKind::InvalidInput)?;
+        self.seek(SeekFrom::Current(bytes)).map(|_| ())
     }
 }

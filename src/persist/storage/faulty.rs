@@ -267,6 +267,11 @@ impl ReadFile for Open {
     fn length(&self) -> io::Result<u64> {
         Ok(self.storage.state().files[self.file].bytes.len() as u64)
     }
+
+    fn skip(&mut self, bytes: u64) -> io::Result<()> {
+        self.at = self.at.saturating_add(usize::try_from(bytes).unwrap_or(usize::MAX));
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -34,6 +34,20 @@ pub trait ReadFile: Send {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize>;
     /// Its size in bytes.
     fn length(&self) -> io::Result<u64>;
+    /// Passes over so many bytes, or to the end.
+    fn skip(&mut self, bytes: u64) -> io::Result<()> {
+        let (mut left, mut chunk) = (bytes, [0; 4096]);
+        while left > 0 {
+            let most = usize::try_from(left).unwrap_or(usize::MAX).min(chunk.len());
+            match self.read(&mut chunk[..most]) {
+                Ok(0) => break,
+                Ok(count) => left -= count as u64,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A place for files.
