@@ -38,9 +38,11 @@ fn serve(mut config: Config) -> Result<(), String> {
         eprintln!("{error}");
         return Err(error);
     }
-    if let Some((name, _)) = config.renamed_commands.first() {
-        // to serve a command that the operator has locked away would be worse than not to start
-        return Err(format!("rename-command is not available: remove the line that renames '{name}'"));
+    let mut commands = ruddle::command::registry();
+    for renaming in &config.renamed_commands {
+        commands.rename(&renaming.from, &renaming.to).inspect_err(|reason| {
+            eprintln!("{}{reason}", renaming.blame);
+        })?;
     }
     std::env::set_current_dir(&config.dir).map_err(|error| format!("Can't chdir to '{}': {error}", config.dir))?;
     let supervisor = supervision::find(config.supervised);
@@ -57,7 +59,7 @@ fn serve(mut config: Config) -> Result<(), String> {
     let pid_file = process::write_pid_file(&config);
     config.resolve_auto_maxmemory(ceiling::automatic_limit((process::host().usage)().usable_memory));
     let seed = random::entropy_seed().map_err(|error| format!("No randomness from the system: {error}"))?;
-    let mut server = Server::new(config, ruddle::command::registry(), seed, clock::now(), stopwatch::best());
+    let mut server = Server::new(config, commands, seed, clock::now(), stopwatch::best());
     server.state.host = process::host();
     server.state.process.os = process::system_name();
     server.state.process.supervisor = supervisor;

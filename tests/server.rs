@@ -351,3 +351,56 @@ fn systemd_is_told_when_it_is_ready_and_when_it_stops() {
     assert_eq!(receive(), "STOPPING=1\n");
     assert!(child.wait().expect("its end").success());
 }
+
+#[test]
+fn commands_are_renamed_and_taken_away() {
+    let folder = Folder::new();
+    let file = folder.write("a.conf", "rename-command GET fetch\nrename-command DEBUG \"\"\nrename-command config cfg\n");
+    let program = Program::start_in(folder, &[&file], "");
+    let count = |replies: &str| replies.lines().next().expect("a reply")[1..].parse::<u32>().expect("a number");
+    let all = count(&Program::start(&[]).ask("COMMAND COUNT"));
+    assert_eq!(count(&program.ask("COMMAND COUNT")), all - 1);
+    let replies = program.ask("SET a 1\r\nFETCH a\r\nGET a\r\nfetch\r\nDEBUG SLEEP 0\r\nCFG NO\r\nCOMMAND LIST FILTERBY PATTERN debug*");
+    assert_eq!(
+        replies.replace("\r\n", "\n"),
+        "+OK\n$1\n1\n-ERR unknown command 'GET', with args beginning with: 'a' \n-ERR wrong number of arguments for 'get' command\n\
+         -ERR unknown command 'DEBUG', with args beginning with: 'SLEEP' '0' \n-ERR unknown subcommand 'NO'. Try CFG HELP.\n*0\n+OK\n"
+    );
+    assert!(program.ask("INFO commandstats").contains("cmdstat_get:calls=1,"), "statistics keep the command's own name");
+    for (line, reason) in
+        [("rename-command NOPE x", "No such command in rename-command"), ("rename-command GET set", "Target command name already exists")]
+    {
+        let (code, text) = run(&["-"], &format!("port 0\n{line}\n"));
+        assert_eq!(code, Some(1));
+        assert!(text.contains(&format!("at line 2 of standard input\n>>> '{line}'\n{reason}")), "{text}");
+    }
+}
+
+#[test]
+fn what_the_server_itself_wrote_is_read_back_under_any_name() {
+    let folder = Folder::new();
+    let file = folder.write("a.conf", "rename-command DEL remove\nappendonly yes\nrename-command SET put\n");
+    let path = folder.path("");
+    let mut program = Program::start_in(folder, &[&file], "");
+    // a key that expires is written as DEL
+    assert_eq!(program.ask("PUT gone 1 PX 1\r\nPUT kept 2\r\nREMOVE none").lines().count(), 4);
+    until("the key expires", || program.ask("DBSIZE").starts_with(":1"));
+    program.signal("TERM");
+    assert!(program.child.wait().expect("its end").success());
+    let written = fs::read_dir(format!("{path}/appendonlydir"))
+        .expect("a folder")
+        .map(|file| fs::read(file.expect("a file").path()).expect("a file"));
+    assert!(written.into_iter().any(|bytes| bytes.windows(3).any(|word| word == b"DEL")), "the expiry was written");
+    let again = Command::new(PROGRAM)
+        .args([&file, "--port", "0", "--unixsocket", &format!("{path}/socket"), "--dir", &path])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program");
+    let (mut again, mut log) = (again, String::new());
+    let mut lines = BufReader::new(again.stdout.take().expect("piped"));
+    while !log.contains("Ready to accept connections") {
+        assert!(lines.read_line(&mut log).expect("text") > 0, "the program ended:\n{log}");
+    }
+    let _ = again.kill();
+    let _ = again.wait();
+}

@@ -58,7 +58,6 @@ const CLUSTER: &str = "this server does not form clusters";
 const TLS: &str = "this server does not speak TLS";
 const DEFRAG: &str = "this server does not move live data to defragment memory";
 const USERS: &str = "this server has the default user only";
-const SYSLOG: &str = "this server logs to a file or to standard output";
 const OOM: &str = "this server leaves its score with the kernel's out-of-memory killer alone";
 const PINNING: &str = "this server does not pin itself to processors";
 const MODULES: &str = "this server loads no modules";
@@ -174,11 +173,6 @@ pub(super) static ROWS: &[Row] = &[
         .is(Shape::Word(&["disabled", "on-empty-db", "swapdb"]), Settable)
         .about("Whether a replica loads a snapshot while it arrives, and what becomes of its old data."),
     // ---- log and title
-    absent("syslog-enabled", "no", SYSLOG).is(BOOL, Fixed).about("Logs to the system log."),
-    absent("syslog-ident", "redis", SYSLOG).is(Shape::Text(any_text), Fixed).about("Name in the system log."),
-    absent("syslog-facility", "local0", SYSLOG)
-        .is(Shape::Word(&["user", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"]), Fixed)
-        .about("Facility of the system log."),
     absent("proc-title-template", "{title} {listen-addr} {server-mode}", "the process title is not changed")
         .is(Shape::Text(title_template), Settable)
         .about("Pattern of the process title."),

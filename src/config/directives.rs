@@ -23,7 +23,9 @@ use std::collections::BTreeMap;
 use super::absent;
 use super::shape::{INT, LONG, Notation, Shape, UINT, any_text, append_dir_name, append_file_name, int, memory, snapshot_name};
 use super::values::{ClientMemory, Field, KeyspaceEvents, MaxMemory, OutputLimits, SavePoint, Value};
-use super::words::{AppendFsync, Guard, LogLevel, MaxmemoryPolicy, PropagationFailure, RdbVersionCheck, ShutdownActions, Supervised};
+use super::words::{
+    AppendFsync, Guard, LogLevel, MaxmemoryPolicy, PropagationFailure, RdbVersionCheck, ShutdownActions, Supervised, SyslogFacility,
+};
 
 /// Whether and how a directive may change while the server runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +83,17 @@ pub struct Row {
     pub about: &'static str,
 }
 
+/// A line `rename-command`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Renaming {
+    /// The command.
+    pub from: String,
+    /// What it is to be called; empty to take it away.
+    pub to: String,
+    /// What to tell the operator before the reason if it cannot be done: where the line stands.
+    pub blame: String,
+}
+
 /// Generates [`Config`] and its rows from the table below.
 macro_rules! settings {
     ($($name:literal $(| $alias:literal)?, $field:ident: $type:ty = $default:expr, $shape:expr, $change:ident,
@@ -91,8 +104,8 @@ macro_rules! settings {
             $(#[doc = $about] pub $field: $type,)*
             /// The file that was loaded, which CONFIG REWRITE rewrites.
             pub config_file: Option<String>,
-            /// Commands renamed by `rename-command`, in order; an empty new name removes one.
-            pub renamed_commands: Vec<(String, String)>,
+            /// What `rename-command` asks for, in order.
+            pub renamed_commands: Vec<Renaming>,
             /// Values other than the default of the directives that change nothing here.
             pub(super) inert: BTreeMap<&'static str, Value>,
         }
@@ -176,6 +189,12 @@ settings! {
         "File that the log is appended to; empty means standard output.";
     "loglevel", loglevel: LogLevel = "notice", Shape::Word(LogLevel::WORDS), Settable,
         "Least severe message that is logged.";
+    "syslog-enabled", syslog_enabled: bool = "no", Shape::Bool, Fixed,
+        "Whether the log also goes to the system's.";
+    "syslog-ident", syslog_ident: String = "redis", Shape::Text(any_text), Fixed,
+        "Name in the system's log.";
+    "syslog-facility", syslog_facility: SyslogFacility = "local0", Shape::Word(SyslogFacility::WORDS), Fixed,
+        "Facility of the system's log.";
     "databases", databases: u32 = "16", int(1, INT), Fixed,
         "Number of databases that SELECT can choose from.";
     "hz", hz: u32 = "10", HERTZ, Settable,

@@ -27,4 +27,6 @@ pub use access::{Applied, Caller, SetError};
 pub use directives::Config;
 pub use parse::{Disk, Files, Startup, start};
 pub use values::{ClientClass, ClientMemory, KeyspaceEvents, MaxMemory, OutputLimit, OutputLimits, SavePoint};
-pub use words::{AppendFsync, Guard, LogLevel, MaxmemoryPolicy, PropagationFailure, RdbVersionCheck, ShutdownActions, Supervised};
+pub use words::{
+    AppendFsync, Guard, LogLevel, MaxmemoryPolicy, PropagationFailure, RdbVersionCheck, ShutdownActions, Supervised, SyslogFacility,
+};

@@ -19,7 +19,7 @@
 
 use std::io::{self, Read};
 
-use super::directives::{self, Adds, Config};
+use super::directives::{self, Adds, Config, Renaming};
 use super::shape::Shape;
 use crate::base::{glob, text};
 
@@ -120,7 +120,8 @@ fn load(arguments: &[Vec<u8>], files: &dyn Files) -> Result<Config, String> {
         loader.load_text(&content, &Origin::Stdin, 0)?;
     }
     for line in &command_line.lines {
-        loader.load_line(line, 0).map_err(|error| error.report(&Origin::CommandLine, 0, line))?;
+        let line = Line { origin: &Origin::CommandLine, number: 0, text: line };
+        loader.load_line(&line, 0).map_err(|error| error.report(&line))?;
     }
     Ok(loader.config)
 }
@@ -202,23 +203,37 @@ impl From<&str> for LineError {
     }
 }
 
-impl LineError {
-    /// The message for the operator.
-    fn report(self, origin: &Origin, number: usize, line: &[u8]) -> String {
-        let reason = match self {
-            LineError::Here(reason) => reason,
-            LineError::Elsewhere(report) => return report,
-        };
-        let place = match origin {
+/// A line and where it stands.
+struct Line<'a> {
+    origin: &'a Origin,
+    number: usize,
+    text: &'a [u8],
+}
+
+impl Line<'_> {
+    /// What to tell the operator before the reason why the line was refused.
+    fn blame(&self) -> String {
+        let number = self.number;
+        let place = match self.origin {
             Origin::File(path) => format!("configuration file, at line {number} of {path}"),
             Origin::Stdin => format!("configuration file, at line {number} of standard input"),
             Origin::CommandLine => "command line".to_string(),
         };
         format!(
-            "\n*** FATAL CONFIG FILE ERROR (Ruddle {}) ***\nReading the {place}\n>>> '{}'\n{reason}\n",
+            "\n*** FATAL CONFIG FILE ERROR (Ruddle {}) ***\nReading the {place}\n>>> '{}'\n",
             env!("CARGO_PKG_VERSION"),
-            String::from_utf8_lossy(line),
+            String::from_utf8_lossy(self.text),
         )
+    }
+}
+
+impl LineError {
+    /// The message for the operator.
+    fn report(self, line: &Line<'_>) -> String {
+        match self {
+            LineError::Here(reason) => line.blame() + &reason + "\n",
+            LineError::Elsewhere(report) => report,
+        }
     }
 }
 
@@ -246,25 +261,24 @@ impl Loader<'_> {
 
     fn load_text(&mut self, content: &[u8], origin: &Origin, depth: usize) -> Result<(), String> {
         for (index, line) in content.split(|&byte| byte == b'\n').enumerate() {
-            let line = trim_line(line);
-            let loaded = self.load_line(line, depth);
-            loaded.map_err(|error| error.report(origin, index + 1, line))?;
+            let line = Line { origin, number: index + 1, text: trim_line(line) };
+            self.load_line(&line, depth).map_err(|error| error.report(&line))?;
         }
         Ok(())
     }
 
-    fn load_line(&mut self, line: &[u8], depth: usize) -> Result<(), LineError> {
-        if line.is_empty() || line[0] == b'#' {
+    fn load_line(&mut self, line: &Line<'_>, depth: usize) -> Result<(), LineError> {
+        if line.text.is_empty() || line.text[0] == b'#' {
             return Ok(());
         }
-        let words = text::split_arguments(line);
+        let words = text::split_arguments(line.text);
         let words = words.map_err(|_| "Unbalanced quotes in configuration line")?;
         let [name, values @ ..] = words.as_slice() else {
             return Ok(());
         };
         match directives::find(name) {
             Some((row, _)) => self.assign(row, values).map_err(LineError::Here),
-            None => self.load_other(&name.to_ascii_lowercase(), values, depth),
+            None => self.load_other(line, &name.to_ascii_lowercase(), values, depth),
         }
     }
 
@@ -284,7 +298,7 @@ impl Loader<'_> {
     }
 
     /// The directives that only a file may hold and that CONFIG GET does not know.
-    fn load_other(&mut self, name: &[u8], values: &[Vec<u8>], depth: usize) -> Result<(), LineError> {
+    fn load_other(&mut self, line: &Line<'_>, name: &[u8], values: &[Vec<u8>], depth: usize) -> Result<(), LineError> {
         match (name, values) {
             (b"include", [path]) => self.include(path, depth),
             (b"rename-command", [from, to]) => {
@@ -292,7 +306,7 @@ impl Loader<'_> {
                 let (Ok(from), Ok(to)) = (word(from), word(to)) else {
                     return Err("names of commands must be valid UTF-8 text".into());
                 };
-                self.config.renamed_commands.push((from, to));
+                self.config.renamed_commands.push(Renaming { from, to, blame: line.blame() });
                 Ok(())
             }
             (b"loadmodule", [_, ..]) => Err("loadmodule is not available: this server loads no modules".into()),

@@ -169,8 +169,9 @@ fn lines_that_change_nothing_are_taken() {
 #[test]
 fn renamed_commands_are_kept_in_order() {
     let config = config(&[("a", "rename-command CONFIG x\nrename-command DEBUG ''")], &["a"]);
-    let pair = |from: &str, to: &str| (from.to_string(), to.to_string());
-    assert_eq!(config.renamed_commands, [pair("CONFIG", "x"), pair("DEBUG", "")]);
+    let renamed: Vec<_> = config.renamed_commands.iter().map(|renaming| (&*renaming.from, &*renaming.to)).collect();
+    assert_eq!(renamed, [("CONFIG", "x"), ("DEBUG", "")]);
+    assert!(config.renamed_commands[1].blame.ends_with("Reading the configuration file, at line 2 of a\n>>> 'rename-command DEBUG '''\n"));
 }
 
 #[test]

@@ -72,6 +72,14 @@ words! {
 }
 
 words! {
+    /// Under which heading the system's log files what it gets.
+    SyslogFacility, default Local0 {
+        User = "user", Local0 = "local0", Local1 = "local1", Local2 = "local2", Local3 = "local3", Local4 = "local4",
+        Local5 = "local5", Local6 = "local6", Local7 = "local7",
+    }
+}
+
+words! {
     /// Which init system, if any, is told that the server is ready.
     Supervised, default No {
         Upstart = "upstart", Systemd = "systemd", Auto = "auto", No = "no",

@@ -1,10 +1,12 @@
 //! A thread that drops what takes long to drop. It is handed owned values and sees nothing else. When it has
-//! nothing to drop it gives freed memory back to the system.
+//! nothing to drop it gives freed memory back to the system. It yields to the loop: where both must share one
+//! processor, a thread of equal rank that drops ten million keys would hold the loop for as long.
 
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
+use super::process;
 use crate::base::memory;
 use crate::keyspace::effects::{Garbage, Waste};
 
@@ -18,6 +20,7 @@ impl Disposal {
     pub fn start() -> std::io::Result<Disposal> {
         let (sender, receiver) = channel::<Garbage>();
         thread::Builder::new().name("disposal".into()).spawn(move || {
+            process::yield_to_others();
             let mut published = 0;
             loop {
                 let Garbage { waste, mut leaving } = match receiver.recv_timeout(Duration::from_secs(1)) {

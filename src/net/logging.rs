@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use env_logger::{Builder, Target, WriteStyle};
 use log::{Level, LevelFilter};
 
+use super::syslog::Both;
 use crate::config::{Config, LogLevel};
 
 static ROLE: AtomicU8 = AtomicU8::new(b'M');
@@ -73,7 +74,10 @@ pub fn start(config: &Config) -> Result<(), String> {
             .map_err(|error| format!("Can't open the log file {}: {error}", config.logfile))?;
         builder.target(Target::Pipe(Box::new(Rotating(config.logfile.clone()))));
     }
-    builder.try_init().map_err(|error| error.to_string())?;
+    let logger = builder.build();
+    let logger: Box<dyn log::Log> =
+        if config.syslog_enabled { Box::new(Both::open(logger, &config.syslog_ident, config.syslog_facility)?) } else { Box::new(logger) };
+    log::set_boxed_logger(logger).map_err(|error| error.to_string())?;
     log::set_max_level(filter(config.loglevel));
     Ok(())
 }

@@ -16,3 +16,4 @@ pub mod signals;
 pub mod stopwatch;
 pub mod supervision;
 pub mod syncer;
+pub mod syslog;

@@ -51,6 +51,18 @@ pub fn group_id(name: &str) -> io::Result<u32> {
     if group.is_null() { Err(unknown()) } else { Ok(unsafe { (*group).gr_gid }) }
 }
 
+/// Ranks the calling thread below the others of the process: ordinary scheduling, whatever the process was
+/// started with, and a lower priority. A system that refuses leaves it as it is.
+pub fn yield_to_others() {
+    #[cfg(target_os = "linux")]
+    // SAFETY: both calls concern the calling thread alone and read what they are given.
+    unsafe {
+        let ordinary: libc::sched_param = std::mem::zeroed();
+        libc::sched_setscheduler(0, libc::SCHED_BATCH, &ordinary);
+        libc::setpriority(libc::PRIO_PROCESS, 0, libc::getpriority(libc::PRIO_PROCESS, 0) + 10);
+    }
+}
+
 /// Keeps the kernel from backing our memory with huge pages: they make forks and latency worse.
 pub fn disable_huge_pages() {
     #[cfg(target_os = "linux")]

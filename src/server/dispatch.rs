@@ -36,9 +36,11 @@ pub fn container(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
 
 /// Finds the command that the words call, or says why there is none.
 fn resolve(ctx: &mut Ctx<'_>, args: Args<'_>, known: Option<CommandId>) -> Result<CommandId, Error> {
+    let recorded = ctx.client().flags.any(ClientFlags::PRIMARY);
     let registry = &ctx.state.registry;
     let id = match known {
         Some(id) => id,
+        None if recorded => registry.lookup_recorded(args.at(0)).ok_or_else(|| unknown_command(args))?,
         None => registry.lookup(args.at(0)).ok_or_else(|| unknown_command(args))?,
     };
     let command = registry.get(id);
@@ -50,7 +52,7 @@ fn resolve(ctx: &mut Ctx<'_>, args: Args<'_>, known: Option<CommandId>) -> Resul
         Some(name) => registry.subcommand(id, name).ok_or_else(|| {
             let mut error = b"ERR unknown subcommand '".to_vec();
             error.extend_from_slice(&name[..name.len().min(128)]);
-            error.extend_from_slice(format!("'. Try {} HELP.", command.row.name.to_ascii_uppercase()).as_bytes());
+            error.extend_from_slice(format!("'. Try {} HELP.", command.called.to_ascii_uppercase()).as_bytes());
             Error::bytes(error)
         }),
     }
@@ -370,7 +372,7 @@ fn reply_timeout(ctx: &mut Ctx<'_>, block: &Block, args: Args<'_>) -> Flow {
 #[cold]
 pub fn wrong_subcommand(ctx: &Ctx<'_>, args: Args<'_>) -> Error {
     let container = ctx.state.registry.get(ctx.command).parent.unwrap_or(ctx.command);
-    let container = ctx.state.registry.get(container).row.name.to_ascii_uppercase();
+    let container = ctx.state.registry.get(container).called.to_ascii_uppercase();
     let mut error = b"ERR unknown subcommand or wrong number of arguments for '".to_vec();
     let name = args.get(1).unwrap_or_default();
     error.extend_from_slice(&name[..name.len().min(128)]);
@@ -381,7 +383,7 @@ pub fn wrong_subcommand(ctx: &Ctx<'_>, args: Args<'_>) -> Error {
 /// `SUBCOMMAND HELP` of a container: its lines, as Redis shows them.
 pub fn help(ctx: &mut Ctx<'_>, lines: &[&str]) -> Outcome {
     let container = ctx.state.registry.get(ctx.command).parent.map_or(ctx.command, |parent| parent);
-    let name = ctx.state.registry.get(container).row.name.to_ascii_uppercase();
+    let name = ctx.state.registry.get(container).called.to_ascii_uppercase();
     ctx.reply.array(lines.len() + 3);
     ctx.reply.simple(&format!("{name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"));
     for line in lines {
@@ -398,7 +400,7 @@ pub fn subcommand_syntax(ctx: &Ctx<'_>, args: Args<'_>) -> Error {
     let mut text = b"ERR unknown subcommand or wrong number of arguments for '".to_vec();
     let shown = args.get(1).unwrap_or_default();
     text.extend_from_slice(&shown[..shown.len().min(128)]);
-    text.extend_from_slice(format!("'. Try {} HELP.", ctx.state.registry.get(container).row.name.to_ascii_uppercase()).as_bytes());
+    text.extend_from_slice(format!("'. Try {} HELP.", ctx.state.registry.get(container).called.to_ascii_uppercase()).as_bytes());
     Error::bytes(text)
 }
 

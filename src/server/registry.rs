@@ -11,7 +11,9 @@ pub struct CommandId(pub u16);
 pub struct Registered {
     /// The row.
     pub row: &'static Command,
-    /// `config|set` for a subcommand, else the name.
+    /// What clients call it: the row's name, unless it was renamed; nothing if it was taken away.
+    pub called: String,
+    /// `config|set` for a subcommand, else the row's name.
     pub full_name: String,
     /// The container of a subcommand.
     pub parent: Option<CommandId>,
@@ -55,11 +57,7 @@ impl Registry {
         for row in families.iter().copied().flatten() {
             assert!(registry.lookup(row.name.as_bytes()).is_none(), "two commands named {}", row.name);
             let id = registry.add(row, None);
-            let mut slot = hash(row.name.as_bytes());
-            while registry.table[slot] != EMPTY {
-                slot = (slot + 1) % SLOTS;
-            }
-            registry.table[slot] = id.0;
+            registry.enter(id);
             for sub in row.subcommands {
                 let child = registry.add(sub, Some(id));
                 registry.commands[usize::from(id.0)].children.push(child);
@@ -69,6 +67,28 @@ impl Registry {
         registry
     }
 
+    /// Enters a command under what it is called.
+    fn enter(&mut self, id: CommandId) {
+        let mut slot = hash(self.get(id).called.as_bytes());
+        while self.table[slot] != EMPTY {
+            slot = (slot + 1) % SLOTS;
+        }
+        self.table[slot] = id.0;
+    }
+
+    /// Lets a command be called by another name alone, or by none if that is empty. The error is Redis's.
+    pub fn rename(&mut self, from: &str, to: &str) -> Result<(), &'static str> {
+        let id = self.lookup(from.as_bytes()).ok_or("No such command in rename-command")?;
+        if !to.is_empty() && self.lookup(to.as_bytes()).is_some_and(|other| other != id) {
+            return Err("Target command name already exists");
+        }
+        self.get_mut(id).called = to.to_string();
+        self.table.fill(EMPTY);
+        let callable: Vec<CommandId> = self.top_level().map(|(id, _)| id).collect();
+        callable.into_iter().for_each(|id| self.enter(id));
+        Ok(())
+    }
+
     fn add(&mut self, row: &'static Command, parent: Option<CommandId>) -> CommandId {
         let id = CommandId(u16::try_from(self.commands.len()).expect("few commands"));
         let full_name = match parent {
@@ -76,7 +96,8 @@ impl Registry {
             None => row.name.to_string(),
         };
         let first_key = row.first_key().and_then(|at| u8::try_from(at).ok()).unwrap_or(0);
-        self.commands.push(Registered { row, full_name, parent, children: Vec::new(), first_key, stats: CommandStats::default() });
+        let called = row.name.to_string();
+        self.commands.push(Registered { row, called, full_name, parent, children: Vec::new(), first_key, stats: CommandStats::default() });
         id
     }
 
@@ -89,11 +110,19 @@ impl Registry {
             if id == EMPTY {
                 return None;
             }
-            if self.commands[usize::from(id)].row.name.as_bytes().eq_ignore_ascii_case(name) {
+            if self.commands[usize::from(id)].called.as_bytes().eq_ignore_ascii_case(name) {
                 return Some(CommandId(id));
             }
             slot = (slot + 1) % SLOTS;
         }
+    }
+
+    /// The command of that name for what was written before or elsewhere: a file or a primary may hold, beside
+    /// the name that a client used, the row's own, which the server itself writes.
+    pub fn lookup_recorded(&self, name: &[u8]) -> Option<CommandId> {
+        let own =
+            |(_, command): &(CommandId, &Registered)| command.parent.is_none() && command.row.name.as_bytes().eq_ignore_ascii_case(name);
+        self.lookup(name).or_else(|| Some(self.iter().find(own)?.0))
     }
 
     /// The subcommand of that name.
@@ -143,9 +172,9 @@ impl Registry {
         self.commands.iter_mut()
     }
 
-    /// The commands proper, without subcommands.
-    pub fn top_level(&self) -> impl Iterator<Item = &Registered> {
-        self.commands.iter().filter(|command| command.parent.is_none())
+    /// The commands proper, without subcommands, that can be called.
+    pub fn top_level(&self) -> impl Iterator<Item = (CommandId, &Registered)> {
+        self.iter().filter(|(_, command)| command.parent.is_none() && !command.called.is_empty())
     }
 }
 
@@ -196,3 +225,21 @@ pub const CATEGORIES: &[&str] = &[
     "transaction",
     "scripting",
 ];
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_renamed_command_is_found_by_its_new_name_alone() {
+        let mut registry = crate::command::registry();
+        let get = registry.lookup(b"get").expect("a command");
+        registry.rename("GET", "fetch").expect("free");
+        assert_eq!((registry.lookup(b"Fetch"), registry.lookup(b"get")), (Some(get), None));
+        assert_eq!(registry.lookup_recorded(b"GET"), Some(get), "a file may hold what the server itself wrote");
+        registry.rename("fetch", "Fetch").expect("its own name is free for it");
+        assert_eq!(registry.rename("get", "x"), Err("No such command in rename-command"));
+        assert_eq!(registry.rename("fetch", "SET"), Err("Target command name already exists"));
+        registry.rename("FETCH", "").expect("taken away");
+        assert_eq!((registry.lookup(b"fetch"), registry.lookup(b"")), (None, None));
+        assert!(registry.top_level().all(|(id, _)| id != get));
+    }
+}

@@ -221,7 +221,7 @@ impl Server {
 
     /// Runs one command.
     fn replay(&mut self, client: ClientKey, args: Args<'_>) -> Result<(), Problem> {
-        let Some(id) = self.state.registry.lookup(args.at(0)) else {
+        let Some(id) = self.state.registry.lookup_recorded(args.at(0)) else {
             return Err(Problem::Unknown(String::from_utf8_lossy(args.at(0)).into_owned()));
         };
         if !self.state.registry.get(id).row.takes(args.len()) {

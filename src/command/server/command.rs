@@ -144,7 +144,7 @@ fn help(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
 fn all(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
     let registry = &ctx.state.registry;
     ctx.reply.array(registry.top_level().count());
-    for command in registry.top_level() {
+    for (_, command) in registry.top_level() {
         describe(&mut ctx.reply, registry, command);
     }
     DONE
@@ -269,7 +269,7 @@ fn describe_step(reply: &mut Reply<'_>, kind: &str, facts: &[(&str, Fact)]) {
 fn docs(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     let registry = &ctx.state.registry;
     let wanted: Vec<CommandId> = if args.len() == 2 {
-        registry.iter().filter(|(_, command)| command.parent.is_none()).map(|(id, _)| id).collect()
+        registry.top_level().map(|(id, _)| id).collect()
     } else {
         args.from(2).iter().filter_map(|name| registry.by_full_name(name)).collect()
     };
@@ -413,8 +413,10 @@ fn list(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
         Filter::Category(name) => name.is_some_and(|name| command.categories().contains(&name)),
         Filter::Pattern(pattern) => glob::matches(pattern, command.full_name.as_bytes(), glob::Case::Ignored),
     };
+    let registry = &ctx.state.registry;
+    let callable = |command: &Registered| !command.parent.map_or(command, |parent| registry.get(parent)).called.is_empty();
     let names: Vec<&str> =
-        ctx.state.registry.iter().filter(|(_, command)| shown(command)).map(|(_, command)| command.full_name.as_str()).collect();
+        registry.iter().filter(|(_, command)| callable(command) && shown(command)).map(|(_, command)| command.full_name.as_str()).collect();
     ctx.reply.array(names.len());
     names.iter().for_each(|name| ctx.reply.text(name));
     DONE
