@@ -116,10 +116,10 @@ pub fn statistics() -> Vec<u8> {
 /// Gives freed pages back to the system if they have become many. Takes its time: for a helper thread.
 pub fn give_back() {
     let [_, active, resident, _] = report();
-    if resident.saturating_sub(active) > SPARE_PAGES.max(active / 8) {
+    if resident.saturating_sub(active) > SPARE_PAGES.max(active / 32) {
         purge();
     }
 }
 
 /// Freed pages, in bytes, that are kept for the next allocations.
-const SPARE_PAGES: usize = 32 << 20;
+const SPARE_PAGES: usize = 1 << 20;
