@@ -3,9 +3,10 @@
 use super::super::packed;
 use super::super::packed::FRAME;
 use super::super::packed::entry::{Element, Needle};
+use super::super::packed::write_listpack;
 use super::directory::{Directory, Place};
 use super::node::Node;
-use super::run::{Run, write_listpack};
+use super::run::Run;
 use super::{Deque, End, Form};
 
 /// One node, as a file stores it.

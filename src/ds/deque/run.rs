@@ -26,7 +26,7 @@ use std::ptr::{self, NonNull};
 use super::super::packed::block::{allocate, class_size, release};
 use super::super::packed::check::check;
 use super::super::packed::entry::{Element, Needle, decode, encode, entry_len, entry_len_at, find, previous};
-use super::super::packed::{END, Error, FRAME, HEADER, frame, offset_of};
+use super::super::packed::{Error, FRAME, HEADER, offset_of};
 use super::End;
 
 /// How much slack to take when a run has to grow.
@@ -444,14 +444,6 @@ impl Run {
             self.move_entries(at, at + len, behind);
         }
     }
-}
-
-/// Appends `entries`, `count` in number, with a listpack's frame around them.
-pub(super) fn write_listpack(entries: &[u8], count: usize, out: &mut Vec<u8>) {
-    out.reserve(entries.len() + FRAME);
-    out.extend_from_slice(&frame(entries.len() + FRAME, count));
-    out.extend_from_slice(entries);
-    out.push(END);
 }
 
 impl Clone for Run {

@@ -259,7 +259,7 @@ fn nodes_go_to_a_file_and_back() {
 
     let mut loaded = Deque::new();
     loaded.append_packed_node(NODE_FROM_REDIS).expect("sound");
-    loaded.append_packed_node(Packed::new().as_bytes()).expect("sound");
+    loaded.append_packed_node(&Packed::new().to_listpack()).expect("sound");
     assert!(loaded.append_packed_node(&NODE_FROM_REDIS[1..]).is_err());
     loaded.settle_after_load(Fill::from_directive(-2));
     assert!(!loaded.is_large());

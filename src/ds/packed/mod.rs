@@ -5,12 +5,14 @@
 //! total bytes  u32 le | count  u16 le | entry entry ... | 0xFF
 //! ```
 //!
+//! All but the end mark: it says nothing that the total does not, and one byte decides, for every
+//! sixteenth collection, about a size class. So the total is one more than the bytes in memory.
 //! The count saturates: 65535 means "unknown, walk and see". Entries are described in [`entry`],
 //! the checks on foreign bytes in [`check`], the allocation in [`block`].
 //!
 //! Invariants:
-//! - the handle is one non-null pointer to a block whose capacity is `class_size(total)`;
-//! - the bytes always pass [`check::check`], between any two calls.
+//! - the handle is one non-null pointer to a block whose capacity is `capacity_for(total)`;
+//! - the bytes, with the end mark, always pass [`check::check`], between any two calls.
 //!
 //! A [`Position`] is an offset among the entries. It stays good until something before it or
 //! at it changes; a stale one gives a wrong element or a panic, never memory that is not ours.
@@ -45,7 +47,7 @@ pub(in crate::ds) const HEADER: usize = 6;
 /// Bytes around the entries: header and end mark.
 pub(in crate::ds) const FRAME: usize = HEADER + 1;
 /// The end mark.
-pub(in crate::ds) const END: u8 = 0xFF;
+const END: u8 = 0xFF;
 /// A count that has to be found by walking.
 pub(in crate::ds) const COUNT_UNKNOWN: u16 = u16::MAX;
 
@@ -106,14 +108,13 @@ impl Packed {
     pub(in crate::ds) fn from_entries(entries: &[u8], count: usize) -> Self {
         let total = entries.len() + FRAME;
         assert!(total <= MAX_BYTES, "callers bound what they pack");
-        let block = block::allocate(class_size(total));
+        let block = block::allocate(capacity_for(total));
         let head = frame(total, count);
-        // SAFETY: the block has at least `total` bytes and is new, so nothing overlaps.
+        // SAFETY: the block has room for head and entries and is new, so nothing overlaps.
         unsafe {
             let base = block.as_ptr();
             ptr::copy_nonoverlapping(head.as_ptr(), base, HEADER);
             ptr::copy_nonoverlapping(entries.as_ptr(), base.add(HEADER), entries.len());
-            base.add(total - 1).write(END);
         }
         Packed { block }
     }
@@ -133,10 +134,10 @@ impl Packed {
     }
 
     /// The listpack, as it goes into a file.
-    #[inline]
-    pub fn as_bytes(&self) -> &[u8] {
-        // SAFETY: the block holds `total` initialised bytes, for as long as it is borrowed.
-        unsafe { std::slice::from_raw_parts(self.block.as_ptr(), self.total()) }
+    pub fn to_listpack(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        write_listpack(self.entries(), self.len(), &mut out);
+        out
     }
 
     /// Size of the listpack in bytes.
@@ -147,7 +148,7 @@ impl Packed {
 
     /// Bytes taken from the allocator.
     pub fn allocated(&self) -> usize {
-        class_size(self.total())
+        capacity_for(self.total())
     }
 
     /// Number of elements. Beyond 65534 of them this walks.
@@ -344,8 +345,8 @@ impl Packed {
 
     #[inline]
     pub(in crate::ds) fn entries(&self) -> &[u8] {
-        let bytes = self.as_bytes();
-        &bytes[HEADER..bytes.len() - 1]
+        // SAFETY: the block holds that many initialised bytes behind the head, for as long as it is borrowed.
+        unsafe { std::slice::from_raw_parts(self.block.as_ptr().add(HEADER), self.total() - FRAME) }
     }
 
     #[inline]
@@ -426,11 +427,11 @@ impl Packed {
             self.resize(old, new);
         }
         if added != removed {
-            // SAFETY: both ranges lie in the block, which has at least max(old, new) bytes here:
-            // it was grown above, or is shrunk below.
+            // SAFETY: both ranges lie in the block, which has room for the longer of old and new entries here: it
+            // was grown above, or is shrunk below.
             unsafe {
                 let base = self.block.as_ptr();
-                ptr::copy(base.add(from), base.add(to), old - from);
+                ptr::copy(base.add(from), base.add(to), old - 1 - from);
             }
         }
         if added < removed {
@@ -446,7 +447,7 @@ impl Packed {
     /// Moves to the size class of `new` total bytes, and writes that total.
     #[inline]
     fn resize(&mut self, old: usize, new: usize) {
-        let (old_class, new_class) = (class_size(old), class_size(new));
+        let (old_class, new_class) = (capacity_for(old), capacity_for(new));
         if old_class != new_class {
             // SAFETY: the block's capacity is the class of its total, and the old pointer is
             // replaced here.
@@ -458,8 +459,22 @@ impl Packed {
     }
 }
 
+/// What is allocated for a listpack of `total` bytes: all but its end mark.
+#[inline]
+fn capacity_for(total: usize) -> usize {
+    class_size(total - 1)
+}
+
+/// Appends entries, `count` in number, as a whole listpack.
+pub(in crate::ds) fn write_listpack(entries: &[u8], count: usize, out: &mut Vec<u8>) {
+    out.reserve(entries.len() + FRAME);
+    out.extend_from_slice(&frame(entries.len() + FRAME, count));
+    out.extend_from_slice(entries);
+    out.push(END);
+}
+
 /// The six bytes that open a listpack.
-pub(in crate::ds) fn frame(total: usize, count: usize) -> [u8; HEADER] {
+fn frame(total: usize, count: usize) -> [u8; HEADER] {
     let [t0, t1, t2, t3] = u32::try_from(total).expect("bounded by MAX_BYTES").to_le_bytes();
     let [c0, c1] = u16::try_from(count).unwrap_or(COUNT_UNKNOWN).to_le_bytes();
     [t0, t1, t2, t3, c0, c1]
@@ -489,7 +504,7 @@ impl Clone for Packed {
 impl Drop for Packed {
     fn drop(&mut self) {
         // SAFETY: the block is ours, its capacity is the class of its total, and this is the end.
-        unsafe { block::release(self.block, class_size(self.total())) }
+        unsafe { block::release(self.block, capacity_for(self.total())) }
     }
 }
 

@@ -98,7 +98,7 @@ fn bytes_are_those_of_redis() {
         &long,
     ];
     let packed = packed_of(&texts);
-    let hex: String = packed.as_bytes().iter().map(|b| format!("{b:02x}")).collect();
+    let hex: String = packed.to_listpack().iter().map(|b| format!("{b:02x}")).collect();
     assert_eq!(hex, format!("{FROM_REDIS}{}42ff", "78".repeat(64)));
     let mut buffer = [0; 21];
     for (element, text) in packed.iter().zip(texts) {
@@ -165,7 +165,7 @@ fn only_canonical_integers_are_integers() {
 
 /// Everything that can be asked, against the model.
 fn compare(packed: &Packed, model: &[Vec<u8>]) {
-    assert_eq!(check(packed.as_bytes()), Ok(model.len()));
+    assert_eq!(check(&packed.to_listpack()), Ok(model.len()));
     assert_eq!(packed.len(), model.len());
     assert_eq!(packed.is_empty(), model.is_empty());
     assert!(packed.iter().map(|e| e.to_vec()).eq(model.iter().cloned()));
@@ -248,7 +248,7 @@ fn behaves_as_a_vector() {
         let mut model: Vec<Vec<u8>> = Vec::new();
         for step in 0..1500 {
             change(&mut packed, &mut model, &mut random);
-            assert_eq!(check(packed.as_bytes()), Ok(model.len()));
+            assert_eq!(check(&packed.to_listpack()), Ok(model.len()));
             if step % 16 == 0 {
                 compare(&packed, &model);
                 compare(&packed.clone(), &model);
@@ -310,7 +310,7 @@ fn the_count_is_unknown_from_65535_on_and_known_again_below() {
     packed.push_back(b"2");
     assert_eq!(packed.stored_count(), COUNT_UNKNOWN);
     assert_eq!(packed.len(), 65536);
-    assert_eq!(check(packed.as_bytes()), Ok(65536));
+    assert_eq!(check(&packed.to_listpack()), Ok(65536));
     assert_eq!(packed.delete_range(10, 2), 2);
     assert_eq!(packed.stored_count(), 65534);
     assert_eq!(packed.len(), 65534);
@@ -345,8 +345,8 @@ fn damaged_bytes_are_refused_or_harmless() {
     let long = vec![b'y'; 5000];
     let middle = vec![b'z'; 100];
     let packed = packed_of(&[b"a", b"1", b"-3000", b"40000", b"-70000", b"5000000000", b"17179869184", &middle, &long, b"", b"end"]);
-    let sound = packed.as_bytes();
-    assert_eq!(Packed::from_bytes(sound).expect("sound").as_bytes(), sound);
+    let sound = &packed.to_listpack()[..];
+    assert_eq!(Packed::from_bytes(sound).expect("sound").to_listpack(), sound);
     for cut in 0..sound.len() {
         assert!(Packed::from_bytes(&sound[..cut]).is_err());
     }
@@ -383,9 +383,9 @@ fn errors_say_what_is_wrong() {
         assert_eq!(Packed::from_bytes(bytes).err(), Some(error));
     }
     let one = packed_of(&[b"a"]);
-    let uneven = Packed::from_bytes_in_groups(one.as_bytes(), 2);
+    let uneven = Packed::from_bytes_in_groups(&one.to_listpack(), 2);
     assert_eq!(uneven.err(), Some(Error::Uneven));
-    assert!(Packed::from_bytes_in_groups(Packed::new().as_bytes(), 2).is_ok());
+    assert!(Packed::from_bytes_in_groups(&Packed::new().to_listpack(), 2).is_ok());
 }
 
 #[test]

@@ -147,7 +147,7 @@ fn append_ziplist(deque: &mut Deque, bytes: &[u8]) -> Result<(), LoadError> {
     if !builder.fits() {
         return Err(LoadError::corrupt("a ziplist larger than a container may be"));
     }
-    deque.append_packed_node(builder.finish().as_bytes()).map_err(|error| LoadError::corrupt(error.to_string()))
+    deque.append_packed_node(&builder.finish().to_listpack()).map_err(|error| LoadError::corrupt(error.to_string()))
 }
 
 fn read_set(input: &mut Input<'_>, type_byte: u8, shapes: &Shapes, text: &mut Vec<u8>) -> Result<Set, LoadError> {

@@ -99,7 +99,7 @@ fn write_list(out: &mut Output<'_>, type_byte: u8, list: &List) {
 fn write_set(out: &mut Output<'_>, type_byte: u8, set: &Set) {
     match (type_byte, set) {
         (types::SET_INTSET, Set::Ints(ints)) => out.blob(ints.as_bytes()),
-        (types::SET_LISTPACK, Set::Packed(packed)) => out.blob(packed.as_bytes()),
+        (types::SET_LISTPACK, Set::Packed(packed)) => out.blob(&packed.to_listpack()),
         _ => {
             out.count(set.len());
             set.iter().for_each(|member| out.element(member));
@@ -109,7 +109,7 @@ fn write_set(out: &mut Output<'_>, type_byte: u8, set: &Set) {
 
 fn write_zset(out: &mut Output<'_>, type_byte: u8, zset: &Zset) {
     match zset.as_packed() {
-        Some(packed) if type_byte == types::ZSET_LISTPACK => out.blob(packed.as_bytes()),
+        Some(packed) if type_byte == types::ZSET_LISTPACK => out.blob(&packed.to_listpack()),
         _ => {
             out.count(zset.len());
             for (member, score) in zset.iter() {
@@ -123,10 +123,10 @@ fn write_zset(out: &mut Output<'_>, type_byte: u8, zset: &Zset) {
 fn write_hash(out: &mut Output<'_>, type_byte: u8, hash: &Hash) {
     let earliest = hash.earliest_deadline().map_or(0, |deadline| deadline.0);
     match (type_byte, hash) {
-        (types::HASH_LISTPACK, Hash::Pairs(packed)) => out.blob(packed.as_bytes()),
+        (types::HASH_LISTPACK, Hash::Pairs(packed)) => out.blob(&packed.to_listpack()),
         (types::HASH_LISTPACK_DEADLINES, Hash::Triplets(packed)) => {
             out.millis(earliest);
-            out.blob(packed.as_bytes());
+            out.blob(&packed.to_listpack());
         }
         (types::HASH_DEADLINES, _) => {
             out.millis(earliest);

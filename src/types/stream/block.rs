@@ -87,8 +87,8 @@ impl Block {
     }
 
     /// The bytes, as they go into a dump.
-    pub fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
+    pub fn to_listpack(&self) -> Vec<u8> {
+        self.0.to_listpack()
     }
 
     /// Bytes taken from the allocator.
@@ -347,14 +347,14 @@ mod tests {
         assert_eq!(block.live(), 2);
         assert_eq!(block.fill().1, 3);
         assert!(block.entries(master).nth(1).expect("three entries").is_deleted());
-        assert!(Block::from_bytes(master, block.as_bytes()).is_ok());
+        assert!(Block::from_bytes(master, &block.to_listpack()).is_ok());
     }
 
     /// The bytes are what Redis 8.0 dumps for the same commands.
     #[test]
     fn bytes_are_those_of_redis() {
         let (_, block) = sample();
-        let hex: String = block.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex: String = block.to_listpack().iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(hex, EXPECTED);
     }
 
@@ -364,9 +364,9 @@ mod tests {
     #[test]
     fn damaged_bytes_are_refused() {
         let (master, block) = sample();
-        assert!(Block::from_bytes(master, block.as_bytes()).is_ok());
-        assert!(Block::from_bytes(StreamId::new(u64::MAX, 0), block.as_bytes()).is_err());
-        let good = block.as_bytes().to_vec();
+        assert!(Block::from_bytes(master, &block.to_listpack()).is_ok());
+        assert!(Block::from_bytes(StreamId::new(u64::MAX, 0), &block.to_listpack()).is_err());
+        let good = block.to_listpack();
         for at in 0..good.len() {
             for value in [0, 1, 2, 3, 0x7f, 0x80, 0x81, 0xf0, 0xff] {
                 let mut bytes = good.clone();
@@ -376,6 +376,6 @@ mod tests {
                 }
             }
         }
-        assert!(Block::from_bytes(master, Packed::new().as_bytes()).is_err());
+        assert!(Block::from_bytes(master, &Packed::new().to_listpack()).is_err());
     }
 }

@@ -121,7 +121,7 @@ fn the_small_form_is_the_bytes_of_a_dump() {
     for (member, score) in [("a", 1.0), ("7", -0.0), ("b", 2.5)] {
         zset.insert(member.as_bytes(), score, SMALL, hasher());
     }
-    let bytes = zset.as_packed().expect("small").as_bytes();
+    let bytes = zset.as_packed().expect("small").to_listpack();
     assert_eq!(bytes, b"\x18\0\0\0\x06\0\x07\x01\x00\x01\x81a\x02\x01\x01\x81b\x02\x832.5\x04\xff");
 }
 
