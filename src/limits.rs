@@ -93,3 +93,7 @@ pub const TRIM_SLICE: usize = 256;
 pub const CATCH_UP_SLICE: usize = 64 * 1024;
 /// Unsent bytes at which it gets no more for now.
 pub const CATCH_UP_OUTPUT: usize = 1024 * 1024;
+/// Connections to other servers that wait for the next MIGRATE to the same place.
+pub const IDLE_LINES: usize = 64;
+/// For how many milliseconds they wait.
+pub const LINE_IDLE_MS: i64 = 10_000;

@@ -507,3 +507,30 @@ fn strangers_are_turned_away_until_there_is_a_password() {
     server.state.config.protected_mode = false;
     assert!(server.connected(4, stranger(false)).is_ok());
 }
+
+#[test]
+fn keys_travel_between_two_servers_and_a_dead_end_is_told() {
+    let (here, there) = (Running::with(&[]), Running::with(&[("requirepass", "secret")]));
+    let port = there.port.to_string();
+    let mut client = here.connect();
+    let large = vec![b'x'; 3 << 20];
+    client.send(&bulk(&[b"SET", b"small", b"1"]));
+    client.send(&bulk(&[b"SET", b"large", &large]));
+    client.expect(b"+OK\r\n+OK\r\n");
+    client.send(&bulk(&[b"MIGRATE", b"127.0.0.1", port.as_bytes(), b"small", b"0", b"5000"]));
+    client.expect(b"-ERR Target instance replied with error: NOAUTH Authentication required.\r\n");
+    let words: [&[u8]; 11] =
+        [b"MIGRATE", b"127.0.0.1", port.as_bytes(), b"", b"1", b"5000", b"AUTH", b"secret", b"KEYS", b"small", b"large"];
+    client.send(&bulk(&words));
+    client.send(&bulk(&[b"DBSIZE"]));
+    client.expect(b"+OK\r\n:0\r\n");
+    let mut other = there.connect();
+    for words in [&[&b"AUTH"[..], b"secret"][..], &[b"SELECT", b"1"], &[b"STRLEN", b"large"], &[b"GET", b"small"]] {
+        other.send(&bulk(words));
+    }
+    other.expect(b"+OK\r\n+OK\r\n:3145728\r\n$1\r\n1\r\n");
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("a bound socket").port();
+    client.send(&bulk(&[b"SET", b"k", b"v"]));
+    client.send(&bulk(&[b"MIGRATE", b"127.0.0.1", closed.to_string().as_bytes(), b"k", b"0", b"5000"]));
+    client.expect(b"+OK\r\n-IOERR error or timeout writing to target instance\r\n");
+}

@@ -6,6 +6,7 @@
 
 pub mod connection;
 pub mod container;
+pub mod courier;
 pub mod dialer;
 pub mod disposal;
 pub mod listener;

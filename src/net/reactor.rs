@@ -18,6 +18,7 @@ use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
 use super::connection::{Backlog, Connection, Received};
+use super::courier::Courier;
 use super::dialer::Dialing;
 use super::disposal::Disposal;
 use super::listener::{self, Listener};
@@ -28,12 +29,15 @@ use crate::base::clock::{self, Millis, Now};
 use crate::config::Config;
 use crate::limits;
 use crate::server::client::{ClientFlags, ClientKey};
+use crate::server::migration::{LineId, Wish};
 use crate::server::sockets::{Listening, Wanted};
 use crate::server::turn::Inbound;
 use crate::server::{Server, Stop};
 
 /// Tokens of connections are below; those of listeners and signals from here on.
 const LISTENERS: usize = 1 << 31;
+/// Those of connections to other servers; below those of connections of the first generation.
+const COURIERS: usize = 3 << 30;
 const SIGNALS: usize = usize::MAX - 1;
 const SYNCER: usize = usize::MAX - 2;
 const DIAL: usize = usize::MAX - 3;
@@ -62,6 +66,9 @@ pub struct Reactor {
     dialing: Option<Dialing>,
     /// Which pipe of a child is polled.
     pipe: u64,
+    /// Sockets to other servers, for MIGRATE, and those of them that have news.
+    couriers: Slab<Courier>,
+    called: Vec<usize>,
     /// The server.
     pub server: Server,
 }
@@ -107,6 +114,8 @@ impl Reactor {
             disposal: Disposal::start()?,
             dialing: None,
             pipe: 0,
+            couriers: Slab::new(),
+            called: Vec::new(),
             server,
         })
     }
@@ -142,6 +151,7 @@ impl Reactor {
                 self.server.file_job_done(done);
             }
             self.accept(now);
+            self.hear_couriers(now);
             self.serve_ready(now);
             next = self.server.tick(now).min(self.retry_accept.unwrap_or(Millis(i64::MAX)));
             self.after();
@@ -174,6 +184,10 @@ impl Reactor {
         }
         if (LISTENERS..LISTENERS + self.listeners.len()).contains(&token) {
             self.accepting[token - LISTENERS] = true;
+            return;
+        }
+        if (COURIERS..1 << 32).contains(&token) {
+            self.called.push(token - COURIERS);
             return;
         }
         let (index, generation) = split_token(token);
@@ -324,6 +338,69 @@ impl Reactor {
         }
     }
 
+    /// Sockets to other servers have news.
+    fn hear_couriers(&mut self, now: Now) {
+        if self.called.is_empty() {
+            return;
+        }
+        self.server.set_time(now);
+        for index in std::mem::take(&mut self.called) {
+            self.run_courier(index);
+        }
+    }
+
+    fn run_courier(&mut self, index: usize) {
+        let Some(courier) = self.couriers.get_mut(index) else { return };
+        if courier.run(&mut self.server).is_err() {
+            let courier = self.couriers.remove(index);
+            let line = courier.line;
+            courier.end(self.poll.registry());
+            self.server.line_down(line);
+        }
+    }
+
+    /// Does what the server wishes of sockets to other servers.
+    fn grant_wishes(&mut self) {
+        loop {
+            let wishes = self.server.take_wishes();
+            if wishes.is_empty() {
+                return;
+            }
+            for wish in wishes {
+                match wish {
+                    Wish::Dial { line, host, port } => self.dial_line(line, host, port),
+                    Wish::Send { line, bytes } => {
+                        if let Some(index) = self.courier_of(line) {
+                            self.couriers[index].send(bytes);
+                            self.run_courier(index);
+                        }
+                    }
+                    Wish::HangUp { line } => {
+                        if let Some(index) = self.courier_of(line) {
+                            self.couriers.remove(index).end(self.poll.registry());
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn dial_line(&mut self, line: LineId, host: String, port: u16) {
+        let entry = self.couriers.vacant_entry();
+        let token = Token(COURIERS + entry.key());
+        let source = self.server.state.config.bind_source_addr.clone();
+        match Courier::start(self.poll.registry(), token, line, host, port, &source) {
+            Ok(courier) => {
+                entry.insert(courier);
+            }
+            Err(_) => self.server.line_down(line),
+        }
+    }
+
+    fn courier_of(&self, line: LineId) -> Option<usize> {
+        self.couriers.iter().find(|(_, courier)| courier.line == line).map(|(index, _)| index)
+    }
+
     /// Reads and executes what is ready.
     fn serve_ready(&mut self, now: Now) {
         if self.ready.is_empty() {
@@ -440,6 +517,7 @@ impl Reactor {
     fn after(&mut self) {
         self.reconfigure();
         loop {
+            self.grant_wishes();
             self.server.hand_on();
             for job in self.server.take_file_jobs() {
                 if let Some(done) = self.syncer.take(job) {

@@ -188,6 +188,7 @@ impl State {
             space.stop_awaiting(blocked.db, name);
         }
         self.parked.dequeue(&blocked);
+        self.abandon_migration(space, key);
         self.resume(key);
         Some(blocked)
     }

@@ -153,6 +153,9 @@ impl State {
     /// this happens after each of its commands, so that messages come in the order of what they tell of.
     pub fn tell(&mut self, space: &mut Keyspace) {
         for watcher in space.effects.doomed.drain(..) {
+            if self.migrations.touched(watcher) {
+                continue;
+            }
             let key = usize::try_from(watcher).ok().map(ClientKey);
             if let Some(client) = key.and_then(|key| self.clients.get_mut(key)) {
                 client.flags.set(ClientFlags::DIRTY_CAS, true);

@@ -174,6 +174,12 @@ fn careful(ctx: &mut Ctx<'_>, args: Args<'_>, flags: Flags, client: ClientFlags)
         queue(ctx, args);
         return Ok(Verdict::Queued);
     }
+    if ctx.state.gates.migrating && !replayed && (flags.any(Flags::WRITE) || may_write && ctx.row().group == "scripting") {
+        let (client, db, command) = (ctx.client, ctx.db.index(), ctx.command);
+        if ctx.state.is_on_its_way(client, db, command, args) {
+            return Ok(Verdict::Postpone);
+        }
+    }
     Ok(Verdict::Run)
 }
 

@@ -21,6 +21,8 @@ pub struct Gates {
     pub read_only: bool,
     /// Whether writes are paused or all commands are.
     pub paused: bool,
+    /// Whether keys are on their way to another server and must not be written.
+    pub migrating: bool,
     /// Whether this server has lost its primary and shows nobody data that may be old.
     pub stale: bool,
     /// Whether too few replicas keep up for writes to be taken.
@@ -37,6 +39,7 @@ impl Gates {
         self.careful = self.out_of_memory
             || self.read_only
             || self.paused
+            || self.migrating
             || self.unsaved
             || self.file_trouble.is_some()
             || self.stale

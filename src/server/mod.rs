@@ -23,6 +23,7 @@ pub mod gates;
 pub mod history;
 pub mod host;
 pub mod latency;
+pub mod migration;
 pub mod monitor;
 pub mod output;
 pub mod pubsub;
@@ -67,6 +68,7 @@ use error::Error;
 use gates::{Gates, Pause};
 use host::Host;
 use latency::LatencyMonitor;
+use migration::Migrations;
 use output::Output;
 use pubsub::PubSub;
 use registry::{CommandId, Registry};
@@ -158,6 +160,8 @@ pub struct State {
     pub cron_paused: bool,
     /// `DEBUG SET-DISABLE-DENY-SCRIPTS`: scripts may call every command.
     pub scripts_unrestricted: bool,
+    /// Keys on their way to other servers.
+    pub migrations: Migrations,
     /// Parked clients.
     pub parked: Parked,
     /// Measures commands.
@@ -272,6 +276,7 @@ impl Server {
             startup_memory: 0,
             cron_paused: false,
             scripts_unrestricted: false,
+            migrations: Migrations::default(),
             parked: Parked::default(),
             stopwatch,
             command_started: 0,
@@ -648,11 +653,6 @@ impl State {
         space.standstill = false;
         self.gates.paused = false;
         self.gates.update();
-        for key in std::mem::take(&mut self.pause.waiting) {
-            if let Some(client) = self.clients.get_mut(key) {
-                client.flags.set(ClientFlags::PAUSED, false);
-                self.resume(key);
-            }
-        }
+        self.resume_held();
     }
 }

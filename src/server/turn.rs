@@ -416,6 +416,7 @@ impl Server {
         self.close_idle_clients();
         self.state.replication_cron(&mut self.keyspace);
         self.state.attend_snapshot(&mut self.keyspace);
+        self.state.tidy_lines();
         self.attend_rewrite();
         let nanos = self.state.stopwatch.now().saturating_sub(started);
         self.state.stats.hold(nanos, || "cron".to_string());

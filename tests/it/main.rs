@@ -23,6 +23,7 @@ mod hyperloglog;
 mod info;
 mod keys;
 mod list;
+mod migrate;
 mod persistence;
 mod pubsub;
 mod readme;

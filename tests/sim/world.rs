@@ -197,7 +197,8 @@ struct Story {
     transcript: String,
 }
 
-fn grammar() -> &'static Grammar {
+/// The grammar of all commands there are.
+pub fn grammar() -> &'static Grammar {
     static GRAMMAR: OnceLock<Grammar> = OnceLock::new();
     GRAMMAR.get_or_init(|| Grammar::new(&ruddle::command::registry()))
 }

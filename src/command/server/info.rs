@@ -408,7 +408,8 @@ fn stats(report: &mut Report<'_>) {
     subscriptions(report);
     report.line("latest_fork_usec", stats.last_fork_micros);
     report.line("total_forks", stats.forks);
-    report.zeros(&["migrate_cached_sockets", "slave_expires_tracked_keys"]);
+    report.line("migrate_cached_sockets", state.migrations.idle_lines());
+    report.zeros(&["slave_expires_tracked_keys"]);
     report.zeros(&["active_defrag_hits", "active_defrag_misses", "active_defrag_key_hits", "active_defrag_key_misses"]);
     report.zeros(&["total_active_defrag_time", "current_active_defrag_time"]);
     report.line("tracking_total_keys", report.state.caches.keys());

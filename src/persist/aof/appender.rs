@@ -16,6 +16,10 @@
 //! The owner counts in offsets of the history, not in bytes of this file: each append comes with a mark, and
 //! [`Marks`] says which of them has got how far.
 //!
+//! When another file follows, the end of the one before may still be on its way to the disk. Until it is there nothing
+//! is written behind it, however long that takes: a machine that crashes must not leave a hole between the two.
+//! Where there is no time to wait, the loop syncs the file before by itself.
+//!
 //! A write that fails is taken back by cutting the file, so that a part of a command is never followed by
 //! another command; until that works nothing is written. What was to be written stays in the buffer and is
 //! tried again.
@@ -106,6 +110,15 @@ pub struct Marks {
     pub durable: u64,
 }
 
+/// A file that is not written any more, on its way to the disk.
+struct Predecessor {
+    /// A handle of the loop's own, if there was one to be had.
+    file: Option<Box<dyn WriteFile>>,
+    generation: Generation,
+    /// The mark of all that is in it.
+    mark: u64,
+}
+
 /// The file that is appended to. See the module's essay.
 pub struct Appender {
     file: Box<dyn WriteFile>,
@@ -118,8 +131,8 @@ pub struct Appender {
     /// Whether the file may hold more than `written` says.
     torn: bool,
     syncing: bool,
-    /// The file before this one whose last sync is not done: what is written here must not be there first.
-    awaits: Option<Generation>,
+    /// The file before this one, while its last sync is not done.
+    awaits: Option<Predecessor>,
     last_sync: i64,
     postponed_since: Option<i64>,
 }
@@ -157,9 +170,9 @@ impl Appender {
         self.written
     }
 
-    /// Whether everything appended so far is on the disk.
+    /// Whether everything appended so far is on the disk, in the file before this one as well.
     pub fn is_durable(&self) -> bool {
-        self.buffer.is_empty() && self.durable == self.written
+        self.buffer.is_empty() && self.durable == self.written && self.awaits.is_none()
     }
 
     /// Whether a sync is under way.
@@ -175,6 +188,12 @@ impl Appender {
     /// Writes and syncs as the policy wants it.
     pub fn flush(&mut self, policy: &Policy) -> Flushed {
         let mut flushed = Flushed::default();
+        if (policy.forced || policy.sync == AppendFsync::Always)
+            && let Err(error) = self.settle_predecessor()
+        {
+            flushed.sync_error = Some(error);
+            return flushed;
+        }
         if !self.buffer.is_empty() && !self.makes_way(policy, &mut flushed) {
             self.write(&mut flushed);
         }
@@ -201,7 +220,10 @@ impl Appender {
 
     /// Whether the buffer waits because a sync is under way.
     fn makes_way(&mut self, policy: &Policy, flushed: &mut Flushed) -> bool {
-        if policy.sync != AppendFsync::EverySecond || policy.forced || !self.is_syncing() {
+        if self.awaits.is_some() {
+            return true;
+        }
+        if policy.sync != AppendFsync::EverySecond || policy.forced || !self.syncing {
             return false;
         }
         let since = *self.postponed_since.get_or_insert(policy.now);
@@ -209,6 +231,17 @@ impl Appender {
         let waits = (0..PATIENCE).contains(&policy.now.saturating_sub(since));
         flushed.impatient = !waits;
         waits
+    }
+
+    /// Sees to it that the file before this one is on the disk.
+    fn settle_predecessor(&mut self) -> io::Result<()> {
+        if let Some(before) = &mut self.awaits {
+            let file = before.file.as_mut().ok_or_else(|| io::Error::other("the file before is still being synced"))?;
+            file.sync()?;
+            self.marks.durable = self.marks.durable.max(before.mark);
+            self.awaits = None;
+        }
+        Ok(())
     }
 
     fn write(&mut self, flushed: &mut Flushed) {
@@ -254,6 +287,7 @@ impl Appender {
     /// Writes and syncs everything, whatever it takes.
     pub fn finish(&mut self, policy: &Policy) -> io::Result<()> {
         let mut flushed = Flushed::default();
+        self.settle_predecessor()?;
         if !self.buffer.is_empty() {
             self.write(&mut flushed);
         }
@@ -270,20 +304,20 @@ impl Appender {
     }
 
     /// Ends this file, of which all is written, and gives its last job. `next` takes its place; what is
-    /// written there waits for that job, so that a crash of the machine never leaves a hole between the two.
+    /// written there waits for that job.
     pub fn succeed(self, next: &mut Appender) -> Job {
         debug_assert!(self.buffer.is_empty(), "what is not written would be lost");
         next.marks = self.marks;
         if self.durable == self.written && !self.syncing {
             return Job::close(self.file);
         }
-        next.awaits = Some(self.generation);
+        next.awaits = Some(Predecessor { file: self.file.second().ok(), generation: self.generation, mark: self.marks.written });
         Job { file: self.file, generation: self.generation, length: Some(self.written), mark: self.marks.written, last: true }
     }
 
     /// A job has ended. Gives the error of a sync.
     pub fn done(&mut self, done: Done) -> Option<io::Error> {
-        if done.last && self.awaits == Some(done.generation) {
+        if done.last && self.awaits.as_ref().is_some_and(|before| before.generation == done.generation) {
             self.awaits = None;
             if done.result.is_ok() {
                 self.marks.durable = self.marks.durable.max(done.mark);

@@ -7,10 +7,16 @@
 //! The model: a file has contents and durable contents; a directory has names and durable names, and a
 //! name leads to a file. `sync` copies the contents of one file, `sync_directory` the names of one directory.
 //! A crash takes for each name either of its states, and for each file its durable bytes and a random
-//! stretch of what was written behind them.
+//! stretch of what was written behind them. A `sync` that fails is as bad as on a real disk: the kernel drops
+//! what it could not write and calls it clean, so that a later `sync` succeeds and these bytes are zeros after
+//! a crash all the same.
+//!
+//! [`Faulty::record`] keeps an image of the disk before each operation, and of a write half done: a
+//! test restarts from every one of them.
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::{ReadFile, Storage, WriteFile, directory_of};
@@ -22,7 +28,8 @@ pub struct Faulty(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
-    files: Vec<Contents>,
+    /// Shared with images until they change.
+    files: Vec<Arc<Contents>>,
     names: BTreeMap<String, usize>,
     durable_names: BTreeMap<String, usize>,
     /// Operations until one fails.
@@ -32,12 +39,56 @@ struct State {
     /// Bytes that all files may have together.
     capacity: Option<usize>,
     operations: u64,
+    images: Option<Vec<Image>>,
+}
+
+/// The disk as it was at one moment.
+#[derive(Clone)]
+pub struct Image {
+    /// Operations that were done by then, one that was half done not counted.
+    pub operations: u64,
+    files: Vec<Arc<Contents>>,
+    names: BTreeMap<String, usize>,
+    durable_names: BTreeMap<String, usize>,
 }
 
 #[derive(Clone, Default)]
 struct Contents {
     bytes: Vec<u8>,
     durable: Vec<u8>,
+    /// What a failed sync has dropped.
+    dropped: Vec<Range<usize>>,
+}
+
+impl Contents {
+    /// What a sync makes durable.
+    fn settled(&self) -> Vec<u8> {
+        let mut bytes = self.bytes.clone();
+        for range in &self.dropped {
+            let end = range.end.min(bytes.len());
+            bytes[range.start.min(end)..end].fill(0);
+        }
+        bytes
+    }
+
+    /// A sync has failed: what it should have written is as lost as if it had never been.
+    fn drop_unsynced(&mut self) {
+        if self.durable.len() < self.bytes.len() {
+            self.dropped.push(self.durable.len()..self.bytes.len());
+        }
+    }
+}
+
+impl Image {
+    /// A disk that is as it was then.
+    pub fn restore(&self) -> Faulty {
+        Faulty(Arc::new(Mutex::new(State {
+            files: self.files.clone(),
+            names: self.names.clone(),
+            durable_names: self.durable_names.clone(),
+            ..State::default()
+        })))
+    }
 }
 
 impl Faulty {
@@ -89,14 +140,29 @@ impl Faulty {
         }
         state.names = state.durable_names.clone();
         for file in &mut state.files {
-            let unsynced = file.bytes.len().saturating_sub(file.durable.len());
-            if file.bytes.starts_with(&file.durable) && unsynced > 0 {
+            let file = Arc::make_mut(file);
+            let settled = file.settled();
+            let unsynced = settled.len().saturating_sub(file.durable.len());
+            if settled.starts_with(&file.durable) && unsynced > 0 {
                 let kept = file.durable.len() + random.index(unsynced + 1);
-                file.durable = file.bytes[..kept].to_vec();
+                file.durable = settled[..kept].to_vec();
             }
             file.bytes = file.durable.clone();
+            file.dropped.clear();
         }
         (state.fuse, state.dead, state.capacity) = (None, false, None);
+    }
+
+    /// From now on keeps an image of the disk before each operation that changes it.
+    pub fn record(&self) {
+        self.state().images = Some(Vec::new());
+    }
+
+    /// The images since [`Faulty::record`], and one of now.
+    pub fn images(&self) -> Vec<Image> {
+        let mut state = self.state();
+        state.keep_image();
+        state.images.take().unwrap_or_default()
     }
 
     /// The bytes of a file as they are now.
@@ -109,7 +175,7 @@ impl Faulty {
     pub fn put(&self, path: &str, bytes: &[u8]) {
         let mut state = self.state();
         let file = state.files.len();
-        state.files.push(Contents { bytes: bytes.to_vec(), durable: bytes.to_vec() });
+        state.files.push(Arc::new(Contents { bytes: bytes.to_vec(), durable: bytes.to_vec(), dropped: Vec::new() }));
         state.names.insert(path.to_string(), file);
         state.durable_names.insert(path.to_string(), file);
     }
@@ -124,8 +190,21 @@ fn broken() -> io::Error {
 }
 
 impl State {
+    fn keep_image(&mut self) {
+        let State { files, names, durable_names, operations, images, .. } = self;
+        if let Some(images) = images {
+            images.push(Image {
+                operations: *operations,
+                files: files.clone(),
+                names: names.clone(),
+                durable_names: durable_names.clone(),
+            });
+        }
+    }
+
     /// Counts an operation that changes something; an error if it is to fail.
     fn operate(&mut self) -> io::Result<()> {
+        self.keep_image();
         self.operations += 1;
         match self.fuse {
             None => Ok(()),
@@ -148,7 +227,7 @@ impl State {
 
     fn new_file(&mut self, path: &str) -> usize {
         let file = self.files.len();
-        self.files.push(Contents::default());
+        self.files.push(Arc::default());
         self.names.insert(path.to_string(), file);
         file
     }
@@ -229,17 +308,28 @@ impl WriteFile for Open {
         let result = state.operate();
         // a write that fails has written a part
         let part = if result.is_ok() { bytes.len().min(room) } else { bytes.len() / 2 };
-        state.files[self.file].bytes.extend_from_slice(&bytes[..part]);
+        let half = part / 2;
+        Arc::make_mut(&mut state.files[self.file]).bytes.extend_from_slice(&bytes[..half]);
+        if half > 0 && state.images.is_some() {
+            // the machine may stop in the midst of it
+            state.operations -= 1;
+            state.keep_image();
+            state.operations += 1;
+        }
+        Arc::make_mut(&mut state.files[self.file]).bytes.extend_from_slice(&bytes[half..part]);
         result?;
         if part < bytes.len() { Err(io::Error::new(io::ErrorKind::StorageFull, "No space left on device")) } else { Ok(()) }
     }
 
     fn sync(&mut self) -> io::Result<()> {
         let mut state = self.storage.state();
-        state.operate()?;
-        let file = &mut state.files[self.file];
-        file.durable = file.bytes.clone();
-        Ok(())
+        let result = state.operate();
+        let file = Arc::make_mut(&mut state.files[self.file]);
+        match result {
+            Ok(()) => file.durable = file.settled(),
+            Err(_) => file.drop_unsynced(),
+        }
+        result
     }
 
     fn second(&self) -> io::Result<Box<dyn WriteFile>> {
@@ -249,7 +339,13 @@ impl WriteFile for Open {
     fn truncate(&mut self, length: u64) -> io::Result<()> {
         let mut state = self.storage.state();
         state.operate()?;
-        state.files[self.file].bytes.truncate(usize::try_from(length).unwrap_or(usize::MAX));
+        let file = Arc::make_mut(&mut state.files[self.file]);
+        file.bytes.truncate(usize::try_from(length).unwrap_or(usize::MAX));
+        let length = file.bytes.len();
+        file.dropped.retain_mut(|range| {
+            range.end = range.end.min(length);
+            range.start < range.end
+        });
         Ok(())
     }
 }
