@@ -1,8 +1,11 @@
 //! Reading a file of commands: the requests of an append-only file, one after the other.
 //!
 //! Each is an array of bulk strings as a client sends it, nothing else: what would be an inline command on a
-//! connection is a damaged file here. A line that starts with `#` between two commands is an annotation. The file is read in chunks, so that memory follows what the file really holds, not what a
-//! length in it claims.
+//! connection is a damaged file here. A line that starts with `#` between two commands is an annotation. The
+//! file is read in chunks, so that memory follows what the file really holds, not what a length in it claims.
+//!
+//! A machine that crashes may leave a file that is as long as it should be, with zeros where the last writes never
+//! arrived. A file that is whole, or cut off within a command, but for the zeros it ends in, is taken as cut off.
 
 use std::io;
 use std::ops::Range;
@@ -100,7 +103,7 @@ impl CommandReader {
         loop {
             let first = self.buffer.get(self.at).copied().filter(|_| self.partial.is_empty());
             if first.is_some_and(|byte| byte != b'*' && byte != b'#') {
-                return Ok(Step::Damage);
+                return self.damage();
             }
             let in_annotation = first == Some(b'#');
             if in_annotation {
@@ -113,11 +116,14 @@ impl CommandReader {
                 self.spans.clear();
                 match request::parse(&self.buffer, self.at, &mut self.partial, &LIMITS, &mut self.spans) {
                     Parsed::Request(end) => {
+                        if !self.words_end() {
+                            return self.damage();
+                        }
                         let start = std::mem::replace(&mut self.at, end);
                         return Ok(Step::Command(start..end));
                     }
                     Parsed::Incomplete => {}
-                    Parsed::Inline(..) | Parsed::Nothing(_) | Parsed::Error(_) => return Ok(Step::Damage),
+                    Parsed::Inline(..) | Parsed::Nothing(_) | Parsed::Error(_) => return self.damage(),
                 }
             }
             if self.ended {
@@ -128,6 +134,40 @@ impl CommandReader {
                 return Ok(Step::Damage);
             }
             self.fill()?;
+        }
+    }
+
+    /// Whether a line ends behind each word: the lengths alone would let a torn command pass.
+    fn words_end(&self) -> bool {
+        self.spans.iter().all(|span| self.buffer[span.range().end..].starts_with(b"\r\n"))
+    }
+
+    /// What stands here is no command: the file is damaged, or ends in zeros behind a command that was cut off.
+    fn damage(&mut self) -> io::Result<Step> {
+        let zeros = self.buffer.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1).max(self.at);
+        if !self.rest_is_zeros()? || zeros == self.buffer.len() {
+            return Ok(Step::Damage);
+        }
+        let (mut partial, mut spans) = (Partial::default(), Vec::new());
+        let begun = &self.buffer[..zeros];
+        let cut_off = match begun.get(self.at) {
+            None | Some(b'#') => true,
+            Some(b'*') => matches!(request::parse(begun, self.at, &mut partial, &LIMITS, &mut spans), Parsed::Incomplete),
+            Some(_) => false,
+        };
+        Ok(if cut_off { Step::CutOff } else { Step::Damage })
+    }
+
+    fn rest_is_zeros(&mut self) -> io::Result<bool> {
+        let mut chunk = vec![0; CHUNK];
+        loop {
+            match self.file.read(&mut chunk) {
+                Ok(0) => return Ok(true),
+                Ok(count) if chunk[..count].iter().any(|&byte| byte != 0) => return Ok(false),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
         }
     }
 
@@ -212,6 +252,12 @@ mod tests {
         }
         for damage in ["x", "\r\n", "*0\r\n", "*-1\r\n", "*a\r\n", "*1\r\nx", "*1\r\n$a\r\n", "*99999999999\r\n", "*1\r\n$99999999999\r\n"]
         {
+            assert_eq!(read(&format!("*1\r\n$1\r\na\r\n{damage}"), 4), (vec!["a".to_string()], "damage", 11), "{damage:?}");
+        }
+        for torn in ["\0", "*\0\0", "*1\r\0\0\0", "*1\r\n$3\r\nab\0\0\0\0", "*2\r\n$1\r\na\0\0\0\0\0\0\0\0\0"] {
+            assert_eq!(read(&format!("*1\r\n$1\r\na\r\n{torn}"), 4), (vec!["a".to_string()], "cut off", 11), "{torn:?}");
+        }
+        for damage in ["\0\0*1\r\n$1\r\na\r\n", "x\0\0", "*1\r\nx\0\0", "*1\r\n$1\r\nab\0\0\0\0"] {
             assert_eq!(read(&format!("*1\r\n$1\r\na\r\n{damage}"), 4), (vec!["a".to_string()], "damage", 11), "{damage:?}");
         }
     }
