@@ -43,8 +43,12 @@ enum Kept {
     Snapshots,
 }
 
-/// All data: a key's deadline and the digest of its value.
-type Data = BTreeMap<(usize, Vec<u8>), (Option<i64>, Digest)>;
+/// A key with its database.
+type Name = (usize, Vec<u8>);
+/// A deadline and the digest of a value.
+type Held = (Option<i64>, Digest);
+/// All data.
+type Data = BTreeMap<Name, Held>;
 
 /// What holds at the end of a turn.
 #[derive(Clone, Copy, Debug)]
@@ -126,7 +130,7 @@ fn data(server: &Server) -> Data {
 }
 
 /// The same without keys whose deadline has passed: whether those are still there is nobody's business.
-fn alive(data: &Data, now_us: i64) -> BTreeMap<&(usize, Vec<u8>), &(Option<i64>, Digest)> {
+fn alive(data: &Data, now_us: i64) -> BTreeMap<&Name, &Held> {
     data.iter().filter(|(_, (deadline, _))| deadline.is_none_or(|deadline| deadline > now_us / 1000)).collect()
 }
 
