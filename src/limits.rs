@@ -58,6 +58,8 @@ const _: () = assert!(RDB_STRING_MAX >= STRING_MAX, "what a client may set can b
 pub const WINDOW: usize = 64 * 1024;
 /// Bytes that one read behind a long input brings.
 pub const LONG_READ: usize = 256 * 1024;
+/// Bytes of a long input up to which it is kept in the allocator's memory.
+pub const SHORT_BACKLOG: usize = 4 << 20;
 /// Bytes of unfinished input, whatever `client-query-buffer-limit` says: words are found by 32-bit numbers.
 pub const QUERY_MAX: usize = u32::MAX as usize - (16 << 20);
 /// Bytes that one call writes to a client before others have their turn.

@@ -23,7 +23,7 @@ static SETTINGS: Option<&'static libc::c_char> = {
     Some(unsafe { &*c"dirty_decay_ms:-1,muzzy_decay_ms:-1".as_ptr() })
 };
 
-/// What helper threads have allocated less what they have freed.
+/// What helper threads have allocated less what they have freed, and what is mapped beside the allocator.
 static OTHERS: AtomicI64 = AtomicI64::new(0);
 
 #[cfg(not(miri))]
@@ -51,6 +51,11 @@ mod counters {
 /// Bytes in use by the whole process, as the main thread sees it.
 pub fn used() -> usize {
     usize::try_from(counters::balance() + OTHERS.load(Ordering::Relaxed)).unwrap_or(0)
+}
+
+/// Counts memory that does not come from the allocator: `now` bytes where there were `before`.
+pub fn mapped(now: usize, before: usize) {
+    OTHERS.fetch_add(now as i64 - before as i64, Ordering::Relaxed);
 }
 
 /// On a helper thread: adds what changed since `last` to the total, and remembers it. Gives how many bytes

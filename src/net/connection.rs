@@ -6,7 +6,7 @@ use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 
-use crate::limits;
+use super::backlog::Backlog;
 use crate::server::client::ClientKey;
 
 /// A stream of either family.
@@ -40,65 +40,6 @@ impl Stream {
             (Stream::Unix(stream), [one]) => stream.write(one),
             (Stream::Tcp(stream), many) => stream.write_vectored(many),
             (Stream::Unix(stream), many) => stream.write_vectored(many),
-        }
-    }
-}
-
-/// Input that waits: the start of a request, or requests that may not run yet.
-///
-/// What was executed is cut off in large pieces, so that a client which sends a hundred megabytes while it
-/// is blocked does not have them moved for each request.
-#[derive(Default)]
-pub struct Backlog {
-    bytes: Vec<u8>,
-    /// Where it starts: before are requests that were executed.
-    start: usize,
-}
-
-impl Backlog {
-    /// A copy of what waits.
-    pub fn of(bytes: &[u8]) -> Backlog {
-        Backlog { bytes: bytes.to_vec(), start: 0 }
-    }
-
-    /// The bytes that wait.
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes[self.start..]
-    }
-
-    /// Whether nothing waits.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// How many.
-    pub fn len(&self) -> usize {
-        self.bytes.len() - self.start
-    }
-
-    /// Reads once from a socket, behind what is there; `wanted` is how long it will be at least.
-    fn receive(&mut self, stream: &mut Stream, wanted: usize) -> io::Result<(usize, usize)> {
-        let before = self.bytes.len();
-        let space = self.len().clamp(limits::READ_CHUNK, limits::LONG_READ);
-        if wanted > self.len() {
-            // a long string is on its way: one allocation instead of ever larger copies
-            self.bytes.reserve_exact(wanted - self.len() + space);
-        }
-        self.bytes.resize(before + space, 0);
-        let received = stream.read(&mut self.bytes[before..]);
-        self.bytes.truncate(before + *received.as_ref().unwrap_or(&0));
-        received.map(|count| (count, space))
-    }
-
-    /// The first `count` bytes are done with.
-    pub fn consume(&mut self, count: usize) {
-        self.start += count;
-        if self.start * 2 >= self.bytes.len() {
-            self.bytes.drain(..self.start);
-            self.start = 0;
-        }
-        if count > 0 && self.bytes.capacity() > 2 * self.bytes.len() + limits::READ_CHUNK {
-            self.bytes.shrink_to_fit();
         }
     }
 }

@@ -6,25 +6,36 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
+use super::backlog::Region;
 use super::process;
 use crate::base::memory;
 use crate::keyspace::effects::{Garbage, Waste};
 
 /// The way to the thread.
 pub struct Disposal {
-    sender: Sender<Garbage>,
+    sender: Sender<Unwanted>,
+}
+
+/// What it is handed.
+enum Unwanted {
+    Data(Garbage),
+    Input(Region),
 }
 
 impl Disposal {
     /// Starts the thread.
     pub fn start() -> std::io::Result<Disposal> {
-        let (sender, receiver) = channel::<Garbage>();
+        let (sender, receiver) = channel::<Unwanted>();
         thread::Builder::new().name("disposal".into()).spawn(move || {
             process::yield_to_others();
             let mut published = 0;
             loop {
                 let Garbage { waste, mut leaving } = match receiver.recv_timeout(Duration::from_secs(1)) {
-                    Ok(garbage) => garbage,
+                    Ok(Unwanted::Data(garbage)) => garbage,
+                    Ok(Unwanted::Input(region)) => {
+                        drop(region);
+                        continue;
+                    }
                     Err(RecvTimeoutError::Timeout) => {
                         memory::give_back();
                         continue;
@@ -49,9 +60,16 @@ impl Disposal {
         Ok(Disposal { sender })
     }
 
-    /// Hands something over.
+    /// Takes values and keys.
     pub fn take(&self, garbage: Garbage) {
         // should the thread be gone, it is dropped here
-        let _ = self.sender.send(garbage);
+        let _ = self.sender.send(Unwanted::Data(garbage));
+    }
+
+    /// Takes what a long input was kept in, if it was.
+    pub fn take_input(&self, region: Option<Region>) {
+        if let Some(region) = region {
+            let _ = self.sender.send(Unwanted::Input(region));
+        }
     }
 }

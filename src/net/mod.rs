@@ -4,6 +4,7 @@
 //! what a Unix process owes its system (pid file, limits, daemon); [`disposal`] frees what takes long,
 //! [`syncer`] syncs files.
 
+pub mod backlog;
 pub mod connection;
 pub mod container;
 pub mod courier;

@@ -17,7 +17,8 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
-use super::connection::{Backlog, Connection, Received};
+use super::backlog::Backlog;
+use super::connection::{Connection, Received};
 use super::courier::Courier;
 use super::dialer::Dialing;
 use super::disposal::Disposal;
@@ -479,17 +480,19 @@ impl Reactor {
     }
 
     fn keep_rest(&mut self, part: Part) {
-        let Some(connection) = self.connections.get_mut(part.connection) else { return };
-        if connection.client != part.client {
+        let Some(connection) = self.connections.get_mut(part.connection).filter(|connection| connection.client == part.client) else {
+            if let Source::Own(own, _) = part.source {
+                self.disposal.take_input(own.into_region());
+            }
             return;
-        }
+        };
         let mut hidden = false;
         connection.input = match part.source {
             Source::Arena(range) if range.len() == part.consumed => return,
             Source::Arena(range) => Backlog::of(&self.arena[range.start + part.consumed..range.end]),
             Source::Own(mut own, shown) => {
                 hidden = own.len() > shown;
-                own.consume(part.consumed);
+                self.disposal.take_input(own.consume(part.consumed));
                 if part.consumed > 0 {
                     // what the parser has seen of the next request, it must be shown again
                     connection.window = limits::WINDOW.max(shown - part.consumed);
@@ -662,6 +665,7 @@ impl Reactor {
         let Some(mut connection) = self.connections.try_remove(index) else { return };
         connection.deregister(self.poll.registry());
         self.server.closed(connection.client);
+        self.disposal.take_input(connection.input.into_region());
     }
 }
 
