@@ -50,6 +50,12 @@ pub const LEAD: usize = 12;
 pub const RDB_STRING_MAX: usize = 1 << 30;
 /// Keys between two looks at how far a snapshot is.
 pub const SNAPSHOT_PULSE: u64 = 1_024;
+/// Things in a snapshot that are loaded between two looks at the clock.
+pub const LOAD_PULSE: u64 = 32;
+/// Nanoseconds for which loading keeps the loop before clients have their turn.
+pub const LOAD_SLICE_NANOS: u64 = 1_000_000;
+/// Keys or commands that one turn loads at most, whatever the clock says.
+pub const LOAD_SLICE_KEYS: u64 = 4_096;
 /// Keys that a refusal to write a snapshot names.
 pub const KEYS_NAMED: usize = 5;
 

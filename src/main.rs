@@ -7,7 +7,6 @@ use ruddle::config::{self, Config, Startup, Supervised};
 use ruddle::net::reactor::Reactor;
 use ruddle::net::{listener, logging, process, stopwatch, supervision};
 use ruddle::persist::child::Spawn;
-use ruddle::persist::rdb::load::{Overdue, Twice};
 use ruddle::persist::storage::Disk;
 use ruddle::server::{Server, Stop, ceiling};
 
@@ -67,16 +66,15 @@ fn serve(mut config: Config) -> Result<(), String> {
     server.state.process.executable = std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default();
     server.state.snapshots.storage = Box::new(Disk);
     server.state.snapshots.spawn = Spawn::Fork;
-    load(&mut server)?;
-    let mut reactor = Reactor::new(server, listeners).map_err(|error| format!("Cannot poll the sockets: {error}"))?;
     log::info!("PID: {} Server initialized", std::process::id());
-    for kind in reactor.kinds() {
-        log::info!("Ready to accept connections {kind}");
+    server.begin_loading()?;
+    let mut reactor = Reactor::new(server, listeners).map_err(|error| format!("Cannot poll the sockets: {error}"))?;
+    let mut stopped = reactor.load().map_err(|error| format!("The poll failed: {error}"))?;
+    if stopped.is_none() {
+        stopped = Some(serve_clients(&mut reactor, supervisor)?);
     }
-    supervision::ready(supervisor);
-    let stopped = reactor.run().map_err(|error| format!("The poll failed: {error}"));
     supervision::stopping(supervisor);
-    if let Ok(Stop::Failed(error)) = stopped {
+    if let Some(Stop::Failed(error)) = stopped {
         return Err(error);
     }
     reactor.server.finish_files()?;
@@ -86,34 +84,14 @@ fn serve(mut config: Config) -> Result<(), String> {
         let _ = std::fs::remove_file(path);
     }
     log::warn!("Ruddle is now ready to exit, bye bye...");
-    stopped.map(|_| ())
+    Ok(())
 }
 
-/// Loads the data that an earlier run has left.
-fn load(server: &mut Server) -> Result<(), String> {
-    let started = clock::now();
-    let Server { keyspace, state, .. } = server;
-    keyspace.heat.set_time(started.unix.to_millis().seconds());
-    state.snapshots.remove_old_drafts();
-    if state.config.appendonly {
-        server.start_aof()?;
-        let micros = clock::now().monotonic.micros_since(started.monotonic);
-        log::info!("DB loaded from append only file: {:.3} seconds", micros as f64 / 1e6);
-        return Ok(());
+/// The data is loaded: everything can be served.
+fn serve_clients(reactor: &mut Reactor, supervisor: Supervised) -> Result<Stop, String> {
+    for kind in reactor.kinds() {
+        log::info!("Ready to accept connections {kind}");
     }
-    let overdue = if state.replication.follows() { Overdue::Keep } else { Overdue::Drop };
-    let loaded = state.snapshots.load(keyspace, &state.config, overdue, Twice::Refuse);
-    match loaded {
-        Ok(None) => Ok(()),
-        Ok(Some(loaded)) => {
-            server.go_on_from_snapshot(&loaded);
-            let micros = clock::now().monotonic.micros_since(started.monotonic);
-            log::info!("DB loaded from disk: {:.3} seconds", micros as f64 / 1e6);
-            Ok(())
-        }
-        Err(error) => Err(format!(
-            "Fatal error loading the DB from {}, check server logs. Exiting: {error}. Restore a good copy of the file, or move it away to start empty.",
-            state.config.dbfilename
-        )),
-    }
+    supervision::ready(supervisor);
+    reactor.run().map_err(|error| format!("The poll failed: {error}"))
 }

@@ -246,7 +246,7 @@ fn psync(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
         } else {
             ctx.reply.simple("CONTINUE");
         }
-        ctx.state.catch_up(key, next);
+        ctx.state.catch_up(key, u64::try_from(next).expect("the history goes on there"));
     }
     DONE
 }

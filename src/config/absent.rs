@@ -169,9 +169,6 @@ pub(super) static ROWS: &[Row] = &[
     absent("replica-ignore-disk-write-errors", "no", "a failed write stops a replica's append-only file as any other server's")
         .is(BOOL, Settable)
         .about("Lets a replica go on when it cannot write its append-only file."),
-    absent("repl-diskless-load", "disabled", "a replica checks a whole snapshot in memory before it replaces its data")
-        .is(Shape::Word(&["disabled", "on-empty-db", "swapdb"]), Settable)
-        .about("Whether a replica loads a snapshot while it arrives, and what becomes of its old data."),
     // ---- log and title
     absent("proc-title-template", "{title} {listen-addr} {server-mode}", "the process title is not changed")
         .is(Shape::Text(title_template), Settable)

@@ -24,7 +24,8 @@ use super::absent;
 use super::shape::{INT, LONG, Notation, Shape, UINT, any_text, append_dir_name, append_file_name, int, memory, snapshot_name};
 use super::values::{ClientMemory, Field, KeyspaceEvents, MaxMemory, OutputLimits, SavePoint, Value};
 use super::words::{
-    AppendFsync, Guard, LogLevel, MaxmemoryPolicy, PropagationFailure, RdbVersionCheck, ShutdownActions, Supervised, SyslogFacility,
+    AppendFsync, DisklessLoad, Guard, LogLevel, MaxmemoryPolicy, PropagationFailure, RdbVersionCheck, ShutdownActions, Supervised,
+    SyslogFacility,
 };
 
 /// Whether and how a directive may change while the server runs.
@@ -284,6 +285,8 @@ settings! {
         "Microseconds to wait after each key of a snapshot, for tests; a negative number waits after that many keys.";
     "key-load-delay", key_load_delay: i32 = "0", int(i32::MIN as i128, INT), Hidden,
         "Microseconds to wait after each loaded key, for tests; a negative number waits after that many keys.";
+    "loading-process-events-interval-bytes", loading_process_events_interval_bytes: u32 = "2097152", int(1024, INT), Hidden,
+        "Bytes of a file that are loaded at most before clients have their turn; a millisecond ends it as well.";
 
     // ---- append-only file
     "appendonly", appendonly: bool = "no", Shape::Bool, Settable,
@@ -336,6 +339,8 @@ settings! {
         "Seconds to wait for more replicas before such a snapshot starts.";
     "repl-diskless-sync-max-replicas", repl_diskless_sync_max_replicas: u32 = "0", int(0, INT), Settable,
         "Number of waiting replicas at which it starts at once; 0 always waits.";
+    "repl-diskless-load", repl_diskless_load: DisklessLoad = "disabled", Shape::Word(DisklessLoad::WORDS), Settable,
+        "Whether a replica loads a snapshot while it arrives: never, if it has no data, or aside from its data, which it keeps until then.";
     "repl-ping-replica-period" | "repl-ping-slave-period", repl_ping_replica_period: u32 = "10", int(1, INT), Settable,
         "Seconds between the primary's pings to its replicas.";
     "repl-timeout", repl_timeout: u32 = "60", int(1, INT), Settable,

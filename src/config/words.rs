@@ -101,6 +101,11 @@ words! {
     RdbVersionCheck, default Strict { Strict = "strict", Relaxed = "relaxed" }
 }
 
+words! {
+    /// Whether a replica loads a snapshot while it arrives.
+    DisklessLoad, default Disabled { Disabled = "disabled", OnEmptyDb = "on-empty-db", Swapdb = "swapdb" }
+}
+
 /// The words of `shutdown-on-sigint` and `shutdown-on-sigterm`; the word at index `i` after
 /// `default` stands for bit `i - 1` of a [`ShutdownActions`].
 pub const SHUTDOWN_WORDS: &[&str] = &["default", "save", "nosave", "now", "force"];

@@ -39,7 +39,7 @@ use heat::HeatPolicy;
 use interests::Interests;
 
 /// Number of a database, below `databases`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DbIndex(pub u32);
 
 impl DbIndex {

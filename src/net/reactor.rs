@@ -132,11 +132,20 @@ impl Reactor {
         self.listeners.iter().filter_map(Listener::address).map(|address| address.port()).collect()
     }
 
+    /// Serves while the server loads its data; `Some` if it was told to stop meanwhile, or cannot go on.
+    pub fn load(&mut self) -> io::Result<Option<Stop>> {
+        self.turn_while(Server::is_loading)
+    }
+
     /// Serves until the server is told to stop.
     pub fn run(&mut self) -> io::Result<Stop> {
+        Ok(self.turn_while(|_| true)?.expect("there is no other end"))
+    }
+
+    fn turn_while(&mut self, goes_on: impl Fn(&Server) -> bool) -> io::Result<Option<Stop>> {
         let mut events = Events::with_capacity(EVENTS);
         let mut next = Millis(0);
-        loop {
+        while goes_on(&self.server) {
             let busy = !self.ready.is_empty() || self.accepting.contains(&true) || self.server.has_slices_to_send();
             let timeout = if busy { Duration::ZERO } else { wait(next) };
             match self.poll.poll(&mut events, Some(timeout)) {
@@ -160,9 +169,10 @@ impl Reactor {
                 if matches!(stop, Stop::Orderly(_)) {
                     self.flush();
                 }
-                return Ok(stop);
+                return Ok(Some(stop));
             }
         }
+        Ok(self.server.state.stop.take())
     }
 
     fn take_event(&mut self, event: &mio::event::Event) {
@@ -414,6 +424,10 @@ impl Reactor {
         for index in ready.drain(..) {
             let Some(connection) = self.connections.get_mut(index) else { continue };
             connection.queued = false;
+            if self.server.state.clients.get(connection.client).is_some_and(|client| client.flags.any(ClientFlags::DEAF)) {
+                // queued again when it may go on
+                continue;
+            }
             if used + connection.input.len().min(limits::READ_CHUNK) + limits::READ_CHUNK > self.arena.len() {
                 self.execute(now, &mut parts);
                 used = 0;

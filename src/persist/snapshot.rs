@@ -118,6 +118,8 @@ pub struct Snapshots {
     pub place: Option<(Place, u32)>,
     /// The code of function libraries that the last load brought; it goes into every snapshot.
     pub functions: Vec<Vec<u8>>,
+    /// The file with a snapshot from the primary that is not durable yet.
+    pub received: Option<String>,
     last_try: i64,
     running: Option<Running>,
     /// Counts children that send, so that one pipe is not taken for another.
@@ -139,6 +141,7 @@ impl Snapshots {
             scheduled: false,
             place: None,
             functions: Vec::new(),
+            received: None,
             last_try: 0,
             running: None,
             sendings: 0,
@@ -217,6 +220,7 @@ impl Snapshots {
     /// Makes a snapshot at once. The error was logged.
     pub fn save(&mut self, space: &mut Keyspace, config: &Config, product: &str, now: Now) -> Result<(), Refusal> {
         self.saves += 1;
+        self.forget_received();
         let draft = draft(std::process::id());
         let result = self
             .plan(space, config, product, now, false)
@@ -244,6 +248,7 @@ impl Snapshots {
         }
         let to_file = order.target == Target::File;
         if to_file {
+            self.forget_received();
             self.last_try = seconds(now.unix);
             self.saves += 1;
         }
@@ -359,6 +364,40 @@ impl Snapshots {
         Some(Concluded { target: running.target, whole: end == End::Done })
     }
 
+    /// A newer snapshot will take the place of the file.
+    fn forget_received(&mut self) {
+        if let Some(path) = self.received.take() {
+            // a draft that stays is removed at the next start
+            let _ = self.storage.remove(&path);
+        }
+    }
+
+    /// The snapshot from the primary is durable, or cannot be made so. It takes the place of the snapshot file. (The
+    /// directory is not made durable here: it takes long, and a crash that undoes the renaming leaves the old file.)
+    pub fn adopt_received(&mut self, config: &Config, durable: &std::io::Result<()>) {
+        let Some(path) = self.received.take() else { return };
+        let renamed = match durable {
+            Ok(()) => self.storage.rename(&path, &config.dbfilename),
+            Err(error) => Err(std::io::Error::other(reason(error))),
+        };
+        if let Err(error) = renamed {
+            log::warn!(
+                "Failed trying to rename the temp DB into {} in MASTER <-> REPLICA synchronization: {}",
+                config.dbfilename,
+                reason(&error)
+            );
+            // the data is loaded; the file is not needed for it
+            let _ = self.storage.remove(&path);
+        }
+    }
+
+    /// A snapshot was loaded.
+    pub fn has_loaded(&mut self, loaded: &Loaded, now: Now) {
+        report(loaded, seconds(now.unix));
+        self.loaded = (loaded.keys, loaded.expired);
+        self.functions.clone_from(&loaded.functions);
+    }
+
     /// Removes drafts of processes that are gone: a server or child that was killed could not.
     pub fn remove_old_drafts(&self) {
         let process = |name: &str| name.strip_prefix("temp-")?.strip_suffix(".rdb")?.parse::<u32>().ok();
@@ -405,6 +444,7 @@ impl Snapshots {
                 tenths = now;
                 log::info!("Loading: {} % of the file, {keys} keys", tenths * 10);
             }
+            load::Pace::GoOn
         };
         let mut input = Input::of_file(file, config.rdbchecksum);
         let mut plan = load::Plan {

@@ -10,10 +10,10 @@
 //! ```
 //!
 //! From `Saving` on a replica has a place in the stream, [`Replica::next`]: what follows it is kept in the history
-//! until the replica has got the snapshot. From then on each block of the stream is put into its output as it is made;
-//! the blocks are shared, so a slow replica costs what it retains and no copy. One that was sent a snapshot with a
-//! mark behind it looks for the mark at the end of what it reads: it gets nothing of the stream before it has said
-//! that it is ready.
+//! until the replica has got the snapshot, and is then sent as its socket takes it. From then on each block of the
+//! stream is put into its output as it is made; the blocks are shared, so a slow replica costs what it retains and
+//! no copy. One that was sent a snapshot with a mark behind it looks for the mark at the end of what it reads: it gets
+//! nothing of the stream before it has said that it is ready.
 
 use crate::base::clock::{Micros, Millis};
 
@@ -73,9 +73,11 @@ pub struct Replica {
     pub acknowledged_at: Micros,
     /// Since when it waits.
     pub waits_since: Millis,
-    /// The number of the byte of the stream that it is sent first, behind the snapshot; `None` once it was, and for one
-    /// that wants no stream.
+    /// The number of the byte of the stream that it is sent next, while the history is ahead of it; `None` for one that
+    /// gets what comes as it comes, and for one that wants no stream.
     pub next: Option<u64>,
+    /// Whether nothing stands between it and the stream any more.
+    pub reads_stream: bool,
     /// What of a snapshot was still before it when it was last looked at, and since when it is that much.
     pub stalled: (usize, Millis),
 }
@@ -97,6 +99,7 @@ impl Replica {
             acknowledged_at: now,
             waits_since: Millis(0),
             next: None,
+            reads_stream: false,
             stalled: (0, Millis(0)),
         }
     }

@@ -10,15 +10,15 @@
 //!                                                     │   FULLRESYNC: Size ◀──┘     │
 //!                                                     │                 │           │
 //!                                                     ▼                 ▼           │
-//!                                                     Up ◀─loaded── Snapshot ───────┘
+//!                                   Up ◀─loaded── Loading ◀─end── Snapshot ────────┘
 //! ```
 //!
 //! - [`Link::read`] takes what belongs to the current step and not a byte more: behind CONTINUE or the
 //!   snapshot follows the stream of commands, which the server runs as a session's requests.
 //! - A link that fails waits a second before it dials again; one that was up dials at once. Whatever the
 //!   peer says, there is one attempt at a time.
-//! - The snapshot is collected as it comes; an announced length is no reason to allocate it. Nothing
-//!   is done to the data before the snapshot is complete and its checksum right.
+//! - The snapshot is passed on as it comes and not kept here. When its last byte has been, the link waits for
+//!   the server to be done with it ([`Link::loaded`]).
 
 use crate::base::clock::Millis;
 use crate::base::number;
@@ -68,7 +68,8 @@ enum Phase {
     Introduction { answers: u8 },
     Psync,
     Size { id: HistoryId, offset: u64 },
-    Snapshot { id: HistoryId, offset: u64, end: End, bytes: Vec<u8> },
+    Snapshot { end: End, received: u64, held: Vec<u8> },
+    Loading { received: u64, total: Option<u64> },
     Up,
 }
 
@@ -84,16 +85,23 @@ enum End {
 pub enum Event {
     /// The stream goes on where it was; perhaps under another name.
     Resumed(Option<HistoryId>),
-    /// A snapshot is about to come.
-    FullSync,
-    /// A snapshot has come, of the history up to that offset.
+    /// A snapshot is about to come, of the history up to that offset.
     Snapshot {
         /// The name of the history.
         id: HistoryId,
         /// Bytes of it that the snapshot holds.
         offset: u64,
-        /// The snapshot.
-        bytes: Vec<u8>,
+        /// How long it is, if that is known before.
+        total: Option<u64>,
+    },
+    /// A piece of it: what was held back of earlier ones, then a part of the input.
+    Piece {
+        /// What might have been the mark at the end, and was not.
+        held: Vec<u8>,
+        /// The part of the input.
+        range: std::ops::Range<usize>,
+        /// Whether it is the last.
+        last: bool,
     },
 }
 
@@ -139,14 +147,15 @@ impl Link {
 
     /// Whether a snapshot is on its way.
     pub fn is_syncing(&self) -> bool {
-        matches!(self.phase, Phase::Size { .. } | Phase::Snapshot { .. })
+        matches!(self.phase, Phase::Size { .. } | Phase::Snapshot { .. } | Phase::Loading { .. })
     }
 
     /// Bytes of the snapshot that have come, and how many there will be, if that is known.
     pub fn progress(&self) -> (u64, Option<u64>) {
         match &self.phase {
-            Phase::Snapshot { bytes, end: End::After(total), .. } => (bytes.len() as u64, Some(*total)),
-            Phase::Snapshot { bytes, .. } => (bytes.len() as u64, None),
+            Phase::Snapshot { received, end: End::After(total), .. } => (*received, Some(*total)),
+            Phase::Snapshot { received, .. } => (*received, None),
+            Phase::Loading { received, total } => (*received, *total),
             _ => (0, None),
         }
     }
@@ -157,7 +166,7 @@ impl Link {
             Phase::Waiting { .. } => "connect",
             Phase::Dialing => "connecting",
             Phase::Ping | Phase::Auth | Phase::Introduction { .. } | Phase::Psync => "handshake",
-            Phase::Size { .. } | Phase::Snapshot { .. } => "sync",
+            Phase::Size { .. } | Phase::Snapshot { .. } | Phase::Loading { .. } => "sync",
             Phase::Up => "connected",
         }
     }
@@ -194,7 +203,8 @@ impl Link {
                 log::info!("Connecting to MASTER {}:{}", self.host, self.port);
                 Ok(())
             }
-            Phase::Waiting { .. } => Ok(()),
+            // silence is the server's own while it loads
+            Phase::Waiting { .. } | Phase::Loading { .. } => Ok(()),
             _ if now.saturating_sub(self.heard_at) <= timeout => Ok(()),
             Phase::Up => Err("MASTER timeout: no data nor PING received...".into()),
             Phase::Size { .. } | Phase::Snapshot { .. } => {
@@ -239,10 +249,11 @@ impl Link {
     pub fn read(&mut self, bytes: &[u8], now: Millis, me: &Introduction, out: &mut Vec<u8>) -> Result<Read, String> {
         self.heard_at = now;
         let mut read = Read::default();
-        while read.event.is_none() && read.consumed < bytes.len() && !self.is_up() {
+        let takes = |link: &Link| !matches!(link.phase, Phase::Up | Phase::Loading { .. });
+        while read.event.is_none() && read.consumed < bytes.len() && takes(self) {
             let rest = &bytes[read.consumed..];
             let taken = match &mut self.phase {
-                Phase::Snapshot { .. } => self.collect(rest, &mut read.event),
+                Phase::Snapshot { .. } => self.take_piece(rest, read.consumed, &mut read.event),
                 _ => match rest.iter().position(|&byte| byte == b'\n') {
                     Some(end) => {
                         let line = rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]);
@@ -292,6 +303,9 @@ impl Link {
                 }
             }
             Phase::Psync => self.answer(line, event)?,
+            Phase::Size { .. } if line.starts_with(b"-") => {
+                return Err(format!("MASTER aborted replication with an error: {}", shown()));
+            }
             Phase::Size { id, offset } => {
                 let end = snapshot_end(line).ok_or_else(|| {
                     format!(
@@ -299,11 +313,9 @@ impl Link {
                         shown()
                     )
                 })?;
-                match &end {
-                    End::After(total) => log::info!("MASTER <-> REPLICA sync: receiving {total} bytes from master"),
-                    End::Mark(_) => log::info!("MASTER <-> REPLICA sync: receiving streamed RDB from master with EOF"),
-                }
-                self.phase = Phase::Snapshot { id, offset, end, bytes: Vec::new() };
+                let total = if let End::After(total) = end { Some(total) } else { None };
+                self.phase = Phase::Snapshot { end, received: 0, held: Vec::new() };
+                *event = Some(Event::Snapshot { id, offset, total });
             }
             _ => return Err(format!("Unexpected words from MASTER: '{}'", shown())),
         }
@@ -358,7 +370,6 @@ impl Link {
                 };
                 log::info!("Full resync from master: {}:{offset}", String::from_utf8_lossy(&id));
                 self.phase = Phase::Size { id, offset };
-                *event = Some(Event::FullSync);
                 Ok(())
             }
             b"+CONTINUE" => {
@@ -375,36 +386,57 @@ impl Link {
         }
     }
 
-    /// Collects a snapshot; what lies behind its end is left.
-    fn collect(&mut self, rest: &[u8], event: &mut Option<Event>) -> usize {
-        let Phase::Snapshot { id, offset, end, bytes } = &mut self.phase else { unreachable!("the caller has looked") };
-        let (id, offset) = (*id, *offset);
-        let (taken, done) = match end {
+    /// Takes what belongs to the snapshot of the input from `at` on; what lies behind its end is left.
+    fn take_piece(&mut self, rest: &[u8], at: usize, event: &mut Option<Event>) -> usize {
+        let Phase::Snapshot { end, received, held } = &mut self.phase else { unreachable!("the caller has looked") };
+        let (held_now, data, taken, last) = match end {
             End::After(total) => {
-                let missing = usize::try_from(*total - bytes.len() as u64).unwrap_or(usize::MAX);
-                let taken = rest.len().min(missing);
-                bytes.extend_from_slice(&rest[..taken]);
-                (taken, taken == missing)
+                let missing = usize::try_from(*total - *received).unwrap_or(usize::MAX);
+                let data = rest.len().min(missing);
+                (Vec::new(), data, data, data == missing)
             }
-            End::Mark(mark) => {
-                // the mark may have begun in what is here already
-                let old = bytes.len();
-                let from = old.saturating_sub(MARK - 1);
-                bytes.extend_from_slice(rest);
-                match memchr::memmem::find(&bytes[from..], mark) {
-                    Some(at) => {
-                        bytes.truncate(from + at);
-                        (from + at + MARK - old, true)
-                    }
-                    None => (rest.len(), false),
-                }
-            }
+            End::Mark(mark) => look_for_mark(mark, held, rest),
         };
-        if done {
-            *event = Some(Event::Snapshot { id, offset, bytes: std::mem::take(bytes) });
+        *received += (held_now.len() + data) as u64;
+        let (received, total) = (*received, if let End::After(total) = end { Some(*total) } else { None });
+        if last {
+            self.phase = Phase::Loading { received, total };
         }
+        *event = Some(Event::Piece { held: held_now, range: at..at + data, last });
         taken
     }
+}
+
+/// Looks for the mark in what was `held` back and `rest`. Gives what of the former is data, how many bytes of the latter
+/// are, how many of them are done with, and whether the mark was there. What may be the beginning of the mark is held back.
+fn look_for_mark(mark: &[u8; MARK], held: &mut Vec<u8>, rest: &[u8]) -> (Vec<u8>, usize, usize, bool) {
+    if held.is_empty() {
+        if let Some(at) = memchr::memmem::find(rest, mark) {
+            return (Vec::new(), at, at + MARK, true);
+        }
+        let kept = beginning_of(mark, rest);
+        *held = rest[rest.len() - kept..].to_vec();
+        return (Vec::new(), rest.len() - kept, rest.len(), false);
+    }
+    // as much as decides whether the mark begins in what was held back
+    let before = held.len();
+    let taken = rest.len().min(MARK - 1);
+    held.extend_from_slice(&rest[..taken]);
+    if let Some(at) = memchr::memmem::find(held, mark) {
+        held.truncate(at + MARK);
+        let taken = held.len() - before;
+        held.truncate(at);
+        return (std::mem::take(held), 0, taken, true);
+    }
+    let kept = beginning_of(mark, held);
+    let data = held.len() - kept;
+    let rest_of_held = held.split_off(data);
+    (std::mem::replace(held, rest_of_held), 0, taken, false)
+}
+
+/// How many bytes at the end of `bytes` are how the mark begins.
+fn beginning_of(mark: &[u8; MARK], bytes: &[u8]) -> usize {
+    (1..MARK.min(bytes.len() + 1)).rev().find(|&count| bytes.ends_with(&mark[..count])).unwrap_or(0)
 }
 
 /// Reads the line before a snapshot: `$length` or `$EOF:mark`.
@@ -437,17 +469,22 @@ mod tests {
     /// Feeds a conversation in pieces of `size`; gives events, what was said, and what was left.
     fn converse(input: &[u8], size: usize) -> Result<(Vec<String>, Vec<u8>), String> {
         let (mut link, mut out) = dialled();
-        let (mut events, mut waiting) = (Vec::new(), Vec::new());
+        let (mut events, mut waiting, mut snapshot) = (Vec::new(), Vec::new(), Vec::new());
         for piece in input.chunks(size) {
             waiting.extend_from_slice(piece);
             loop {
                 let read = link.read(&waiting, Millis(7), &me(), &mut out)?;
-                waiting.drain(..read.consumed);
+                let input: Vec<u8> = waiting.drain(..read.consumed).collect();
                 match read.event {
                     None => break,
-                    Some(Event::Snapshot { offset, bytes, .. }) => {
-                        events.push(format!("snapshot {offset} {}", String::from_utf8_lossy(&bytes)));
-                        link.loaded(Millis(8));
+                    Some(Event::Snapshot { offset, total, .. }) => events.push(format!("{offset} {total:?}")),
+                    Some(Event::Piece { held, range, last }) => {
+                        snapshot.extend(held);
+                        snapshot.extend_from_slice(&input[range]);
+                        if last {
+                            events.push(format!("snapshot {}", String::from_utf8_lossy(&snapshot)));
+                            link.loaded(Millis(8));
+                        }
                     }
                     Some(event) => events.push(format!("{event:?}").chars().take(8).collect()),
                 }
@@ -465,10 +502,10 @@ mod tests {
         let cases = [
             ("+CONTINUE\r\n*1\r\nSTREAM".to_string(), vec!["Resumed(", "connected *1\r\nSTREAM"]),
             (format!("+CONTINUE {id}\r\nSTREAM"), vec!["Resumed(", "connected STREAM"]),
-            (format!("+FULLRESYNC {id} 7\r\n\n\n$3\r\nabcSTREAM"), vec!["FullSync", "snapshot 7 abc", "connected STREAM"]),
+            (format!("+FULLRESYNC {id} 7\r\n\n\n$3\r\nabcSTREAM"), vec!["7 Some(3)", "snapshot abc", "connected STREAM"]),
             (
                 format!("+FULLRESYNC {id} 7\r\n$EOF:{id}\r\nab{}{id}STREAM", "d".repeat(3).replace('d', "x")),
-                vec!["FullSync", "snapshot 7 abxxx", "connected STREAM"],
+                vec!["7 None", "snapshot abxxx", "connected STREAM"],
             ),
         ];
         for (text, expected) in cases {

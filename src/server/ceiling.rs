@@ -171,7 +171,7 @@ impl Server {
 
     #[inline]
     fn make_room(&mut self) -> Room {
-        if self.state.ceiling.limit == 0 {
+        if self.state.ceiling.limit == 0 || self.state.loading.is_some() {
             return Room::Enough;
         }
         let excess = self.state.excess(&self.keyspace.effects);

@@ -84,6 +84,8 @@ client_flags! {
     RECOUNT = 23;
     /// Is a link to a primary that is not up yet: what it sends are no requests.
     LINK = 24;
+    /// Nothing is read of what it sends until it may go on.
+    DEAF = 25;
 }
 
 impl ClientFlags {

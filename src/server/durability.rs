@@ -39,6 +39,10 @@ impl Server {
 
     /// A job has ended.
     pub fn file_job_done(&mut self, done: Done) {
+        if let Some(result) = done.of_received() {
+            self.state.snapshots.adopt_received(&self.state.config, result);
+            return;
+        }
         self.state.aof.done(done);
         self.state.update_disk_gate();
         self.state.note_durable();

@@ -60,7 +60,7 @@ impl State {
         if let Some(concluded) = self.snapshots.attend(space, self.now) {
             self.conclude_full_sync(concluded);
         }
-        if !self.rewrites.is_running() && self.snapshots.is_due(space, &self.config, self.now) {
+        if !self.rewrites.is_running() && self.loading.is_none() && self.snapshots.is_due(space, &self.config, self.now) {
             self.snapshots.scheduled &= self.begin_snapshot(space, Order::file()).is_err();
         }
         self.heed_snapshots();
@@ -101,7 +101,7 @@ impl State {
         if self.snapshots.is_running() {
             return self.share_running();
         }
-        if self.rewrites.is_running() {
+        if self.rewrites.is_running() || self.loading.is_some() {
             return;
         }
         let without_keys = first.without_keys;
@@ -266,12 +266,42 @@ impl State {
         self.update_replication_gates();
     }
 
-    /// The replica has the snapshot behind it: what was kept of the stream follows.
-    pub(super) fn stream_behind_snapshot(&mut self, key: ClientKey) {
-        let Some(replica) = self.replication.replicas.get_mut(&key).filter(|replica| replica.stage == Stage::Online) else { return };
-        let Some(next) = replica.next.take() else { return };
-        self.clients[key].output.withheld = 0;
-        self.catch_up(key, i64::try_from(next).unwrap_or(i64::MAX));
+    /// Nothing stands between a replica and the stream any more: what was kept of it follows.
+    pub(super) fn let_read_stream(&mut self, key: ClientKey) {
+        if let Some(replica) = self.replication.replicas.get_mut(&key).filter(|replica| replica.stage == Stage::Online) {
+            replica.reads_stream = true;
+        }
+    }
+
+    /// Sends a replica the history from byte `next` on.
+    pub fn catch_up(&mut self, key: ClientKey, next: u64) {
+        if self.replication.catching.contains_key(&key) {
+            return;
+        }
+        let replica = self.replica(key);
+        (replica.next, replica.reads_stream) = (Some(next), true);
+        self.retain_history();
+    }
+
+    /// The next slice of the history. Who has all of it gets what comes as it comes.
+    fn send_history(&mut self, key: ClientKey) {
+        let stream = &self.replication.stream;
+        let Some(mut next) = self.replication.replicas.get(&key).and_then(|replica| replica.next) else { return };
+        let from = next;
+        let output = &mut self.clients[key].output;
+        for block in stream.since(next) {
+            next += block.len() as u64;
+            output.share(block);
+            if (next - from) as usize >= limits::SNAPSHOT_SLICE {
+                break;
+            }
+        }
+        let rest = stream.offset() + 1 - next;
+        output.withheld = usize::try_from(rest).unwrap_or(usize::MAX);
+        self.note_output(key);
+        if let Some(replica) = self.replication.replicas.get_mut(&key) {
+            replica.next = (rest > 0).then_some(next);
+        }
         self.retain_history();
     }
 
@@ -324,6 +354,15 @@ impl State {
         for key in ready {
             self.send_slice(key);
         }
+        for key in self.readers_behind() {
+            self.send_history(key);
+        }
+    }
+
+    /// Replicas that the history is ahead of and that have room for more.
+    fn readers_behind(&self) -> Vec<ClientKey> {
+        let behind = self.replicas_in(Stage::Online).filter(|(_, replica)| replica.reads_stream && replica.next.is_some());
+        behind.map(|(key, _)| key).filter(|key| self.has_room(*key)).collect()
     }
 
     fn has_room(&self, key: ClientKey) -> bool {
@@ -371,7 +410,7 @@ impl State {
                 if done {
                     self.replication.files.remove(&key);
                     self.put_online(key);
-                    self.stream_behind_snapshot(key);
+                    self.let_read_stream(key);
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -399,6 +438,7 @@ impl Server {
     pub fn has_slices_to_send(&self) -> bool {
         let state = &self.state;
         state.replication.files.keys().any(|key| state.has_room(*key))
+            || !state.readers_behind().is_empty()
             || state.snapshots.is_sending()
                 && !state.replication.pipe_is_dry
                 && state.replicas_in(Stage::Saving).all(|(key, _)| state.has_room(key))

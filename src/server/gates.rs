@@ -3,6 +3,7 @@
 use super::client::ClientFlags;
 use super::client::ClientKey;
 use super::error::Error;
+use super::loading::View;
 use super::row::Flags;
 use crate::base::clock::Millis;
 
@@ -29,6 +30,8 @@ pub struct Gates {
     pub too_few_replicas: bool,
     /// Whether the last snapshot failed and writes are refused until one succeeds.
     pub unsaved: bool,
+    /// What clients see of the data while other data is loaded.
+    pub loading: Option<View>,
     /// Why data cannot be written to disk: writes are refused with it.
     pub file_trouble: Option<Error>,
 }
@@ -43,6 +46,7 @@ impl Gates {
             || self.unsaved
             || self.file_trouble.is_some()
             || self.stale
+            || self.loading.is_some()
             || self.too_few_replicas;
     }
 
@@ -67,6 +71,14 @@ impl Gates {
         }
         if self.stale && !flags.any(Flags::STALE) && !replayed {
             return Err(Error::MASTER_DOWN);
+        }
+        let denied = match self.loading {
+            None => false,
+            Some(View::Nothing) => !flags.any(Flags::LOADING),
+            Some(View::OldData) => flags.any(Flags::NO_ASYNC_LOADING),
+        };
+        if denied && !replayed {
+            return Err(Error::LOADING);
         }
         Ok(())
     }

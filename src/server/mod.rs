@@ -23,10 +23,12 @@ pub mod gates;
 pub mod history;
 pub mod host;
 pub mod latency;
+pub mod loading;
 pub mod migration;
 pub mod monitor;
 pub mod output;
 pub mod pubsub;
+pub mod receipt;
 pub mod redact;
 pub mod registry;
 pub mod replay;
@@ -189,6 +191,8 @@ pub struct State {
     pub feed: Feed,
     /// Snapshots of the data.
     pub snapshots: Snapshots,
+    /// How far the loading of data is.
+    pub loading: Option<loading::Progress>,
     /// The client whose command runs, and messages for it that follow the reply.
     running: Option<ClientKey>,
     deferred: Vec<u8>,
@@ -240,6 +244,10 @@ pub struct Server {
     requests: Vec<turn::Request>,
     spans: Vec<Span>,
     next_cron: Millis,
+    /// What is being loaded, a slice a turn.
+    work: Option<loading::Work>,
+    /// The snapshot that the primary sends.
+    receipt: Option<receipt::Receipt>,
 }
 
 impl Server {
@@ -291,6 +299,7 @@ impl Server {
             rewrites: Rewrites::default(),
             feed: Feed::default(),
             snapshots: Snapshots::new(now),
+            loading: None,
             running: None,
             deferred: Vec::new(),
             author: None,
@@ -302,7 +311,7 @@ impl Server {
         state.apply_config(&mut keyspace);
         state.follow_configured(&mut keyspace);
         state.startup_memory = crate::base::memory::used();
-        Server { keyspace, state, requests: Vec::new(), spans: Vec::new(), next_cron: Millis(0) }
+        Server { keyspace, state, requests: Vec::new(), spans: Vec::new(), next_cron: Millis(0), work: None, receipt: None }
     }
 
     /// A new connection of the reactor's slab. `Err` is what to tell it before closing.

@@ -1,4 +1,5 @@
-//! Loading the append-only file: its commands are run once more, by a client without a connection.
+//! Loading the append-only file: its commands are run once more, by a client without a connection, a slice a turn
+//! ([`super::loading`]) or all at once.
 //!
 //! The client is marked [`ClientFlags::REPLAY`]: no gate stops it, nothing expires meanwhile, nothing that
 //! it does is recorded, and nobody reads its replies. A base may be a snapshot, and an old single file a
@@ -8,14 +9,17 @@
 //! could be read tells what to ask a primary for, and what a replica that comes back still lacks.
 
 use super::client::{ClientFlags, ClientKey, Peer};
-use super::{Server, dispatch};
+use super::loading::{Slice, SnapshotLoad, View};
+use super::{Server, Stopwatch, dispatch};
 use crate::keyspace::DbIndex;
 use crate::keyspace::expiry::Expiry;
+use crate::limits;
 use crate::persist::aof::past::Past;
 use crate::persist::aof::reader::{CommandReader, Next};
 use crate::persist::aof::rewrite::names;
 use crate::persist::place::{Note, Place, Tracker};
-use crate::persist::rdb::load::{Overdue, Twice};
+use crate::persist::rdb::load::{Overdue, Pace};
+use crate::persist::rdb::save;
 use crate::persist::storage::{ReadFile, reason};
 use crate::resp::request::Args;
 
@@ -36,7 +40,7 @@ struct File {
 }
 
 /// What the files have told of the history.
-struct Told {
+pub(super) struct Told {
     tracker: Tracker,
     past: Past,
     /// The database that the history has selected.
@@ -67,11 +71,68 @@ impl Told {
     }
 }
 
+/// The append-only file on its way into memory, a slice at a time: one file after the other.
+pub(super) struct Replay {
+    parts: Vec<File>,
+    has_base: bool,
+    told: Told,
+    /// The file that is being loaded.
+    index: usize,
+    current: Option<Current>,
+    recording: bool,
+    expiry: Expiry,
+    /// The stopwatch at the beginning.
+    since: u64,
+}
+
+/// A file that is being loaded.
+struct Current {
+    client: ClientKey,
+    path: String,
+    since: u64,
+    content: Content,
+    /// Where the transaction starts that is being read, and what was told before.
+    before_transaction: (u64, Tracker),
+    commands: u64,
+}
+
+enum Content {
+    Snapshot(SnapshotLoad),
+    Commands(CommandReader),
+}
+
+impl Replay {
+    /// Bytes of all files.
+    pub(super) fn total(&self) -> u64 {
+        self.parts.iter().map(|part| part.size).sum()
+    }
+
+    /// How many of them are loaded.
+    pub(super) fn loaded(&self) -> u64 {
+        let before: u64 = self.parts.iter().take(self.index).map(|part| part.size).sum();
+        before
+            + self.current.as_ref().map_or(0, |current| match &current.content {
+                Content::Snapshot(load) => load.consumed(),
+                Content::Commands(reader) => reader.offset(),
+            })
+    }
+
+    /// Seconds since the beginning.
+    pub(super) fn seconds(&self, stopwatch: Stopwatch) -> f64 {
+        stopwatch.now().saturating_sub(self.since) as f64 / 1e9
+    }
+}
+
 impl Server {
     /// Loads the append-only file, if there is one, and goes on with it. The error says why the server
     /// cannot start.
     pub fn start_aof(&mut self) -> Result<(), String> {
         let told = self.load_aof()?;
+        self.go_on_with_aof(told)
+    }
+
+    /// What is written from here on goes to the append-only file.
+    pub(super) fn go_on_with_aof(&mut self, told: Told) -> Result<(), String> {
         let plan = self.state.base_plan(&self.keyspace)?;
         let now = self.state.now.unix.to_millis().seconds();
         let (state, space) = (&mut self.state, &self.keyspace);
@@ -88,8 +149,24 @@ impl Server {
         Ok(())
     }
 
-    /// Runs the commands of the files that the manifest names. Gives what they tell of the history.
+    /// Runs the commands of the files that the manifest names, all at once. Gives what they tell of the history.
     fn load_aof(&mut self) -> Result<Told, String> {
+        let mut replay = self.begin_replay()?;
+        self.state.enter_loading(replay.total(), View::Nothing);
+        let ended = loop {
+            let mut slice = Slice::new(&self.state);
+            match self.advance_replay(&mut replay, &mut slice) {
+                Ok(false) => {}
+                other => break other,
+            }
+        };
+        let told = self.end_replay(replay);
+        self.state.leave_loading();
+        ended.map(|_| told)
+    }
+
+    /// Finds the files, and makes ready to run their commands.
+    pub(super) fn begin_replay(&mut self) -> Result<Replay, String> {
         let names = names(&self.state.config);
         let state = &mut self.state;
         state.aof.read_manifest(&*state.snapshots.storage, &names)?;
@@ -104,53 +181,112 @@ impl Server {
             let length = state.snapshots.storage.open(&names.path(name)).and_then(|file| file.length());
             *size = length.map_err(|error| format!("Unable to obtain the AOF file {name} length. stat: {}", reason(&error)))?;
         }
-        let (recording, expiry) = (self.keyspace.effects.recording, self.keyspace.expiry);
-        self.keyspace.effects.recording = false;
-        self.keyspace.expiry = Expiry::Ignore;
-        let mut told = Told::new();
-        let loaded = self.replay_parts(&parts, &mut told);
-        self.keyspace.expiry = expiry;
-        self.keyspace.effects.recording = recording;
-        self.keyspace.dirty = 0;
-        loaded?;
-        let facts = &mut self.state.aof.facts;
-        facts.size = parts.iter().map(|part| part.size).sum();
-        facts.base_size = if has_base { parts[0].size } else { 0 };
-        Ok(told)
+        let recording = std::mem::replace(&mut self.keyspace.effects.recording, false);
+        let expiry = std::mem::replace(&mut self.keyspace.expiry, Expiry::Ignore);
+        let since = self.state.stopwatch.now();
+        Ok(Replay { parts, has_base, told: Told::new(), index: 0, current: None, recording, expiry, since })
     }
 
+    /// What was true before is true again. Gives what the files have told of the history.
+    pub(super) fn end_replay(&mut self, replay: Replay) -> Told {
+        if let Some(current) = &replay.current {
+            self.closed(current.client);
+        }
+        self.keyspace.expiry = replay.expiry;
+        self.keyspace.effects.recording = replay.recording;
+        self.keyspace.dirty = 0;
+        let facts = &mut self.state.aof.facts;
+        facts.size = replay.total();
+        facts.base_size = if replay.has_base { replay.parts[0].size } else { 0 };
+        replay.told
+    }
+
+    /// Loads a slice; `true` once everything is loaded.
+    ///
     /// A file but the last that ends too early is fatal. Empty ones do not count: the next increment is named
     /// in the manifest a moment before it is written to, and the moment may have been the last.
-    fn replay_parts(&mut self, parts: &[File], told: &mut Told) -> Result<(), String> {
-        for (index, part) in parts.iter().enumerate() {
-            let started = self.state.stopwatch.now();
-            let client = self.add_client(None, Peer::default());
-            self.state.clients[client].flags.set(ClientFlags::REPLAY.or(ClientFlags::REPLY_OFF).or(ClientFlags::AUTHENTICATED), true);
-            let replayed = self.replay_file(client, part, told);
-            self.closed(client);
-            if replayed? == End::CutBack && parts[index + 1..].iter().any(|part| part.size > 0) {
-                return Err("Fatal error: the truncated file is not the last file".to_string());
-            }
-            let kind = if part.increment.is_some() { "incr" } else { "base" };
-            let seconds = self.state.stopwatch.now().saturating_sub(started) as f64 / 1e9;
-            log::info!("DB loaded from {kind} file {}: {seconds:.3} seconds", part.name);
+    pub(super) fn advance_replay(&mut self, replay: &mut Replay, slice: &mut Slice) -> Result<bool, String> {
+        let Some(part) = replay.parts.get(replay.index) else { return Ok(true) };
+        if replay.current.is_none() {
+            replay.current = Some(self.begin_file(&part.name, &replay.told)?);
         }
-        Ok(())
+        let Some(current) = &mut replay.current else { return Ok(false) };
+        let Some(end) = self.advance_file(current, part, &mut replay.told, slice)? else { return Ok(false) };
+        if end == End::CutBack && replay.parts[replay.index + 1..].iter().any(|part| part.size > 0) {
+            return Err("Fatal error: the truncated file is not the last file".to_string());
+        }
+        let kind = if part.increment.is_some() { "incr" } else { "base" };
+        let seconds = self.state.stopwatch.now().saturating_sub(current.since) as f64 / 1e9;
+        log::info!("DB loaded from {kind} file {}: {seconds:.3} seconds", part.name);
+        self.closed(current.client);
+        replay.current = None;
+        replay.index += 1;
+        Ok(replay.index == replay.parts.len())
     }
 
-    fn replay_file(&mut self, client: ClientKey, part: &File, told: &mut Told) -> Result<End, String> {
-        let name = &part.name;
+    /// Opens a file: one of commands, or one that begins with a snapshot.
+    fn begin_file(&mut self, name: &str, told: &Told) -> Result<Current, String> {
         let path = names(&self.state.config).path(name);
-        let mut reader = self.open_part(&path, name)?;
-        let failed = |error: std::io::Error| format!("Unrecoverable error reading the append only file {name}: {}", reason(&error));
-        let mut before_transaction = (0, told.tracker.clone());
+        let storage = &self.state.snapshots.storage;
+        let open = || {
+            let opened = storage.open(&path);
+            opened.map_err(|error| format!("Fatal error: can't open the append log file {name} for reading: {}", reason(&error)))
+        };
+        let mut file = open()?;
+        let head = read_head(&mut *file)
+            .map_err(|error| format!("Unrecoverable error reading the append only file {name}: {}", reason(&error)))?;
+        let content = if head.starts_with(b"REDIS") || head.starts_with(b"VALKEY") {
+            let old = name == self.state.config.appendfilename;
+            log::info!("{}", if old { "Reading RDB preamble from AOF file..." } else { "Reading RDB base file on AOF loading..." });
+            let file = open()?;
+            Content::Snapshot(self.begin_snapshot_load(file, Overdue::Keep, self.state.config.rdbchecksum, View::Nothing))
+        } else {
+            let length = head.len() as u64;
+            Content::Commands(CommandReader::new(file, head, length))
+        };
+        let client = self.add_client(None, Peer::default());
+        self.state.clients[client].flags.set(ClientFlags::REPLAY.or(ClientFlags::REPLY_OFF).or(ClientFlags::AUTHENTICATED), true);
+        Ok(Current { client, path, since: self.state.stopwatch.now(), content, before_transaction: (0, told.tracker.clone()), commands: 0 })
+    }
+
+    /// Loads a slice of a file. Gives how it ended, once it has.
+    fn advance_file(&mut self, current: &mut Current, part: &File, told: &mut Told, slice: &mut Slice) -> Result<Option<End>, String> {
+        let name = &part.name;
+        match &mut current.content {
+            Content::Commands(_) => self.advance_commands(current, part, told, slice),
+            Content::Snapshot(load) => {
+                let old = *name == self.state.config.appendfilename;
+                let whole = self.advance_snapshot_load(load, slice).map_err(|error| {
+                    let what = if old { "RDB preamble of the AOF" } else { "RDB base" };
+                    format!("Error reading the {what} file {name}, AOF loading aborted: {error}")
+                })?;
+                if whole {
+                    let loaded = load.loaded();
+                    self.state.snapshots.has_loaded(&loaded, self.state.now);
+                    if old {
+                        log::info!("Reading the remaining AOF tail...");
+                    }
+                    current.content = Content::Commands(load.rest());
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// Runs commands of a file.
+    fn advance_commands(&mut self, current: &mut Current, part: &File, told: &mut Told, slice: &mut Slice) -> Result<Option<End>, String> {
+        let name = &part.name;
+        let Current { client, path, content, before_transaction, commands, .. } = current;
+        let client = *client;
+        let Content::Commands(reader) = content else { return Ok(None) };
         loop {
             let valid = reader.offset();
             told.mark(part, valid);
-            match reader.read().map_err(failed)? {
+            let next = reader.read();
+            match next.map_err(|error| format!("Unrecoverable error reading the append only file {name}: {}", reason(&error)))? {
                 Next::Command(args) => {
                     if args.is(0, "multi") {
-                        before_transaction = (valid, told.tracker.clone());
+                        *before_transaction = (valid, told.tracker.clone());
                     }
                     self.replay(client, args).map_err(|problem| problem.of_file(name))?;
                     if told.tracker.bytes(reader.offset() - valid) {
@@ -164,59 +300,51 @@ impl Server {
                 }
                 Next::Damage => return Err(Problem::Damage.of_file(name)),
                 end => {
-                    let open = self.state.clients[client].flags.any(ClientFlags::MULTI);
                     let cut_off = matches!(end, Next::CutOff);
-                    if open {
-                        if !cut_off {
-                            log::warn!("Revert incomplete MULTI/EXEC transaction in AOF file {name}");
-                        }
-                        told.tracker = before_transaction.1;
-                        return self.cut_back(&path, name, before_transaction.0);
-                    }
-                    if cut_off {
-                        return self.cut_back(&path, name, valid);
-                    }
-                    if valid < part.size {
-                        // half an annotation: what is written behind it would become part of it
-                        self.truncate(&path, name, valid)?;
-                    }
-                    return Ok(End::Whole);
+                    return self.end_of_file((path, part), client, (valid, cut_off), before_transaction, told).map(Some);
                 }
+            }
+            *commands += 1;
+            if self.pauses_after(*commands) && slice.pace(reader.offset(), *commands) == Pace::Enough {
+                return Ok(None);
             }
         }
     }
 
-    /// Opens a file and loads the snapshot that it may start with.
-    fn open_part(&mut self, path: &str, name: &str) -> Result<CommandReader, String> {
-        let mut file = self
-            .state
-            .snapshots
-            .storage
-            .open(path)
-            .map_err(|error| format!("Fatal error: can't open the append log file {name} for reading: {}", reason(&error)))?;
-        let head = read_head(&mut *file)
-            .map_err(|error| format!("Unrecoverable error reading the append only file {name}: {}", reason(&error)))?;
-        if head.starts_with(b"REDIS") || head.starts_with(b"VALKEY") {
-            return self.load_preamble(path, name);
+    /// A file has ended, where its valid part ends or behind that.
+    fn end_of_file(
+        &mut self,
+        (path, part): (&str, &File),
+        client: ClientKey,
+        (valid, cut_off): (u64, bool),
+        before_transaction: &mut (u64, Tracker),
+        told: &mut Told,
+    ) -> Result<End, String> {
+        let name = &part.name;
+        if self.state.clients[client].flags.any(ClientFlags::MULTI) {
+            if !cut_off {
+                log::warn!("Revert incomplete MULTI/EXEC transaction in AOF file {name}");
+            }
+            told.tracker = std::mem::take(&mut before_transaction.1);
+            return self.cut_back(path, name, before_transaction.0);
         }
-        let length = head.len() as u64;
-        Ok(CommandReader::new(file, head, length))
+        if cut_off {
+            return self.cut_back(path, name, valid);
+        }
+        if valid < part.size {
+            // half an annotation: what is written behind it would become part of it
+            self.truncate(path, name, valid)?;
+        }
+        Ok(End::Whole)
     }
 
-    /// Loads the snapshot that a file starts with. Gives the commands behind it.
-    fn load_preamble(&mut self, path: &str, name: &str) -> Result<CommandReader, String> {
-        let old = name == self.state.config.appendfilename;
-        let what = if old { "RDB preamble of the AOF" } else { "RDB base" };
-        log::info!("{}", if old { "Reading RDB preamble from AOF file..." } else { "Reading RDB base file on AOF loading..." });
-        let snapshots = &mut self.state.snapshots;
-        let file = snapshots.storage.open(path).map_err(|error| reason(&error))?;
-        let mut file = Counting { file, count: 0 };
-        let loaded = snapshots.load_from(&mut file, &mut self.keyspace, &self.state.config, Overdue::Keep, Twice::Refuse);
-        let (_, rest) = loaded.map_err(|error| format!("Error reading the {what} file {name}, AOF loading aborted: {error}"))?;
-        if old {
-            log::info!("Reading the remaining AOF tail...");
+    /// Whether it is to be asked now if the slice is done. A delay is for tests that want to see the pauses.
+    fn pauses_after(&self, commands: u64) -> bool {
+        let delay = self.state.config.key_load_delay;
+        if delay != 0 {
+            save::delay(delay, commands);
         }
-        Ok(CommandReader::new(file.file, rest, file.count))
+        delay != 0 || commands.is_multiple_of(limits::LOAD_PULSE)
     }
 
     /// Runs one command.
@@ -304,22 +432,4 @@ fn read_head(file: &mut dyn ReadFile) -> std::io::Result<Vec<u8>> {
     }
     head.truncate(length);
     Ok(head)
-}
-
-/// A file that counts what was read of it.
-struct Counting {
-    file: Box<dyn ReadFile>,
-    count: u64,
-}
-
-impl ReadFile for Counting {
-    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.file.read(bytes)?;
-        self.count += count as u64;
-        Ok(count)
-    }
-
-    fn length(&self) -> std::io::Result<u64> {
-        self.file.length()
-    }
 }

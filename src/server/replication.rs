@@ -24,6 +24,7 @@ use bytes::Bytes;
 use super::client::{ClientFlags, ClientKey, Peer};
 use super::error::Error;
 use super::full_sync::FileInTransit;
+use super::loading::View;
 use super::turn::Inbound;
 use super::{Later, REDIS_VERSION, Server, State};
 use crate::base::clock::{Micros, Millis};
@@ -32,9 +33,7 @@ use crate::keyspace::expiry::Expiry;
 use crate::keyspace::{DbIndex, Keyspace};
 use crate::persist::aof::Phase;
 use crate::persist::aof::past::PastReader;
-use crate::persist::rdb::input::Input;
-use crate::persist::rdb::load::{self, Overdue, Twice};
-use crate::persist::rdb::read_value::Shapes;
+use crate::persist::place::Place;
 use crate::repl::primary::{Replica, Stage, SyncStats};
 use crate::repl::replica::{Dial, Event, Introduction, Link};
 use crate::repl::stream::{HistoryId, Stream};
@@ -67,9 +66,9 @@ pub struct Replication {
     /// Replicas that read on in the increments of the append-only file.
     pub(super) catching: BTreeMap<ClientKey, PastReader>,
     /// Whether our data is the beginning of the history that it names, so that it can be gone on with.
-    claims: bool,
+    pub(super) claims: bool,
     /// The primary's selected database, for a link that comes back.
-    primary_db: DbIndex,
+    pub(super) primary_db: DbIndex,
     /// Bytes of the primary's unfinished transaction.
     held: Vec<u8>,
     /// What of them changes no data.
@@ -82,6 +81,8 @@ pub struct Replication {
     pub(super) ask_replicas: bool,
     /// Clients in WAIT and WAITAOF.
     waiting: Vec<ClientKey>,
+    /// When the primary was last told that we are busy, in seconds.
+    pub(super) last_sign: i64,
     next_second: Millis,
     next_ping: Millis,
     pub(super) last_replica_left: Option<Millis>,
@@ -110,6 +111,7 @@ impl Replication {
             disk_wanted: None,
             ask_replicas: false,
             waiting: Vec::new(),
+            last_sign: 0,
             next_second: Millis(0),
             next_ping: Millis(0),
             last_replica_left: None,
@@ -153,6 +155,13 @@ impl Replication {
     /// Sessions that count as replicas: those that have asked for the stream.
     pub fn attached(&self) -> impl Iterator<Item = (ClientKey, &Replica)> {
         self.replicas.iter().filter(|(_, replica)| replica.stage != Stage::Handshake).map(|(key, replica)| (*key, replica))
+    }
+
+    /// A replica has given a sign of life.
+    pub(super) fn hear_of(&mut self, key: ClientKey, now: Micros) {
+        if let Some(replica) = self.replicas.get_mut(&key) {
+            replica.acknowledged_at = now;
+        }
     }
 
     /// A client waits for acknowledgements: it looks again at each, and replicas are asked for one.
@@ -245,18 +254,6 @@ impl State {
         goes_on
     }
 
-    /// Sends a replica the history from byte `next` on.
-    pub fn catch_up(&mut self, key: ClientKey, next: i64) {
-        if self.replication.catching.contains_key(&key) {
-            return;
-        }
-        let next = u64::try_from(next).expect("the history goes on there");
-        let blocks: Vec<Bytes> = self.replication.stream.since(next).collect();
-        for block in blocks {
-            self.deliver(key, block);
-        }
-    }
-
     pub(super) fn selected_by_primary(&self) -> DbIndex {
         let client = self.replication.link_client.and_then(|key| self.clients.get(key));
         client.filter(|client| client.flags.any(ClientFlags::PRIMARY)).map_or(self.replication.primary_db, |client| client.db)
@@ -267,7 +264,7 @@ impl State {
         let now = self.now.unix;
         // what was never sent cannot have been processed
         let most = self.replication.stream.offset();
-        self.stream_behind_snapshot(key);
+        self.let_read_stream(key);
         let Some(replica) = self.replication.replicas.get_mut(&key) else { return };
         replica.acknowledged = replica.acknowledged.max(offset.min(most));
         if let Some(on_disk) = on_disk {
@@ -286,7 +283,7 @@ impl State {
     }
 
     /// Cuts off all replicas: they are to come again and learn what is new.
-    fn drop_replicas(&mut self, why: &str) {
+    pub(super) fn drop_replicas(&mut self, why: &str) {
         let keys: Vec<ClientKey> = self.replication.attached().map(|(key, _)| key).collect();
         for key in keys {
             self.close_now(key, why);
@@ -363,7 +360,7 @@ impl State {
     }
 
     /// The link's session is over.
-    fn lose_link(&mut self, key: ClientKey) {
+    pub(super) fn lose_link(&mut self, key: ClientKey) {
         self.replication.primary_db = self.selected_by_primary();
         self.replication.link_client = None;
         self.replication.held = Vec::new();
@@ -375,7 +372,7 @@ impl State {
             }
             link.fail(now);
         }
-        self.clients[key].flags.set(ClientFlags::PRIMARY.or(ClientFlags::LINK), false);
+        self.clients[key].flags.set(ClientFlags::PRIMARY.or(ClientFlags::LINK).or(ClientFlags::DEAF), false);
         self.update_replication_gates();
     }
 
@@ -470,7 +467,9 @@ impl State {
 
     /// Housekeeping of replication.
     pub(super) fn replication_cron(&mut self, space: &mut Keyspace) {
-        self.tend_link(space);
+        if self.loading.is_none_or(|loading| loading.view == View::OldData) || self.replication.link_client.is_some() {
+            self.tend_link(space);
+        }
         self.start_syncs(space);
         self.replication.stream.trim();
         let now = space.now;
@@ -579,14 +578,15 @@ impl Server {
                 inbound.consumed = read.consumed;
                 match read.event {
                     None => return,
-                    Some(event) => self.link_event(key, event),
+                    Some(event) => self.link_event(key, event, inbound.bytes),
                 }
             }
             Err(why) => Err(why),
         };
         match failure {
             // what follows is read next: the rest of the handshake, or commands
-            Ok(()) => self.state.resume(key),
+            Ok(()) if inbound.consumed < inbound.bytes.len() => self.state.resume(key),
+            Ok(()) => {}
             Err(why) => {
                 log::warn!("{why}");
                 self.state.lose_link(key);
@@ -595,9 +595,8 @@ impl Server {
         }
     }
 
-    fn link_event(&mut self, key: ClientKey, event: Event) -> Result<(), String> {
+    fn link_event(&mut self, key: ClientKey, event: Event, bytes: &[u8]) -> Result<(), String> {
         match event {
-            Event::FullSync => {}
             Event::Resumed(id) => {
                 if let Some(id) = id.filter(|id| *id != self.state.replication.stream.id) {
                     self.state.settle_stream();
@@ -607,20 +606,14 @@ impl Server {
                 let db = self.state.replication.primary_db;
                 self.link_is_up(key, db);
             }
-            Event::Snapshot { id, offset, bytes } => {
-                let db = self.load_snapshot(id, offset, bytes)?;
-                let now = self.keyspace.now;
-                if let Some(link) = &mut self.state.replication.link {
-                    link.loaded(now);
-                }
-                self.link_is_up(key, db);
-            }
+            Event::Snapshot { id, offset, total } => return self.begin_receipt(Place { id, offset }, total),
+            Event::Piece { held, range, last } => return self.take_piece(key, [&held, &bytes[range]], last),
         }
         Ok(())
     }
 
     /// From here on the link's bytes are requests.
-    fn link_is_up(&mut self, key: ClientKey, db: DbIndex) {
+    pub(super) fn link_is_up(&mut self, key: ClientKey, db: DbIndex) {
         let state = &mut self.state;
         let client = &mut state.clients[key];
         client.flags.set(ClientFlags::LINK, false);
@@ -630,57 +623,6 @@ impl Server {
         state.replication.claims = true;
         state.update_replication_gates();
         state.acknowledge();
-    }
-
-    /// Replaces all data by a snapshot. Gives the database that the stream goes on in.
-    fn load_snapshot(&mut self, id: HistoryId, offset: u64, bytes: Vec<u8>) -> Result<DbIndex, String> {
-        check_snapshot(&bytes).map_err(|why| format!("The snapshot from MASTER is not used: {why}. The data stays as it is."))?;
-        self.state.settle_stream();
-        self.state.drop_replicas("a full resynchronization with the primary");
-        let has_file = self.state.config.appendonly;
-        if has_file {
-            // the file tells the old data's story
-            self.state.turn_aof_off(&mut self.keyspace);
-        }
-        log::info!("MASTER <-> REPLICA sync: Flushing old data");
-        let databases = self.state.config.databases;
-        for db in 0..databases {
-            self.keyspace.flush(DbIndex(db));
-        }
-        self.state.replication.claims = false;
-        log::info!("MASTER <-> REPLICA sync: Loading DB in memory");
-        self.keyspace.expiry = Expiry::Ignore;
-        let mut plan = load::Plan {
-            shapes: Shapes::new(&self.state.config, self.keyspace.hasher()),
-            overdue: Overdue::Keep,
-            twice: Twice::Refuse,
-            relaxed: false,
-            key_delay: 0,
-            pulse: &mut |_, _| {},
-        };
-        let loaded = load::load(&mut Input::of_bytes(bytes), &mut self.keyspace, &mut plan);
-        self.keyspace.expiry = Expiry::Hide;
-        match loaded {
-            Ok(loaded) => {
-                log::info!("MASTER <-> REPLICA sync: Finished with success, {} keys", loaded.keys);
-                self.state.replication.stream.adopt(id, offset);
-                self.state.replication.stream.activate();
-                if has_file && self.state.turn_aof_on(&mut self.keyspace, true).is_err() {
-                    log::warn!("The append-only file could not be started anew after the synchronization.");
-                }
-                let db = loaded.aux_number("repl-stream-db").and_then(|db| u32::try_from(db).ok()).filter(|db| *db < databases);
-                Ok(DbIndex(db.unwrap_or(0)))
-            }
-            Err(error) => {
-                for db in 0..databases {
-                    self.keyspace.flush(DbIndex(db));
-                }
-                // half a data set has no place in any history
-                let id = self.state.random.hex_id();
-                self.state.replication.stream.adopt(id, 0);
-                Err(format!("Failed trying to load the MASTER synchronization DB: {error}"))
-            }
-        }
     }
 
     /// The primary's commands in `bytes` have run: they are history. `left_out` is what of them changes no data.
@@ -703,25 +645,5 @@ impl Server {
             state.record(block, &left_out);
         }
         state.acknowledge_if_wanted();
-    }
-}
-
-/// Whether a snapshot is whole, before anything is given up for it: how it begins, and its checksum.
-fn check_snapshot(bytes: &[u8]) -> Result<(), String> {
-    let version =
-        bytes.strip_prefix(b"REDIS").map(|rest| rest.get(..4)).or_else(|| bytes.strip_prefix(b"VALKEY").map(|rest| rest.get(..3)));
-    let version = version.flatten().and_then(|digits| std::str::from_utf8(digits).ok()).and_then(|digits| digits.parse().ok());
-    let Some(version) = version else { return Err("it does not begin like one".into()) };
-    if !crate::persist::rdb::can_read(version) {
-        return Err(format!("its version is {version}"));
-    }
-    if version < 5 {
-        return Ok(());
-    }
-    let Some((data, sum)) = bytes.split_last_chunk::<8>() else { return Err("it is too short".into()) };
-    match u64::from_le_bytes(*sum) {
-        0 => Ok(()),
-        sum if sum == crate::base::crc::crc64(data) => Ok(()),
-        _ => Err("its checksum is wrong".into()),
     }
 }

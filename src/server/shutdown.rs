@@ -4,6 +4,7 @@
 //! told to, unless it is told not to; if that fails the server stays, unless it is forced. Only then the
 //! reactor hears of it.
 
+use super::loading::View;
 use super::{Server, State, Stop};
 use crate::config::ShutdownActions as Actions;
 use crate::keyspace::Keyspace;
@@ -24,6 +25,12 @@ impl State {
     /// Makes ready to stop, and stops.
     pub fn shut_down(&mut self, space: &mut Keyspace, actions: Actions) -> Result<(), Stays> {
         log::warn!("User requested shutdown...");
+        if self.loading.is_some_and(|loading| loading.view == View::Nothing) {
+            // half of the data must not take the place of all
+            log::warn!("Received shutdown signal during loading, exiting now.");
+            self.stop = Some(Stop::Orderly(actions));
+            return Ok(());
+        }
         if self.snapshots.is_running() {
             log::warn!("There is a child saving an .rdb. Killing it!");
             self.abandon_snapshot();

@@ -173,6 +173,10 @@ impl Server {
                     at = end;
                 }
                 Parsed::Nothing(end) => {
+                    if client.flags.any(ClientFlags::REPLICA) {
+                        // a busy replica's sign of life
+                        state.replication.hear_of(inbound.client, state.now.unix);
+                    }
                     at = end;
                     if requests.len() == before {
                         inbound.consumed = end;
@@ -335,6 +339,8 @@ impl Server {
     /// Does what is due: timers, expiry, the cron. Gives when to call again at the latest.
     pub fn tick(&mut self, now: Now) -> Millis {
         self.set_time(now);
+        self.advance_loading();
+        self.tend_receipt();
         self.fire_timers();
         self.expire();
         self.conclude(Grouping::Apart);
@@ -356,7 +362,7 @@ impl Server {
     }
 
     fn next_deadline(&self) -> Millis {
-        if self.state.ceiling.unfinished || self.state.has_past_to_send() {
+        if self.state.ceiling.unfinished || self.state.has_past_to_send() || self.is_loading() {
             return self.keyspace.now;
         }
         let timer = self.state.timers.next_deadline().map(|tick| Millis(i64::try_from(tick).unwrap_or(i64::MAX)));

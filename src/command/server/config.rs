@@ -6,7 +6,7 @@
 //! all or nothing.
 
 use crate::config::access::Applied;
-use crate::config::access::failed;
+use crate::config::access::{failed, is_denied_while_loading};
 use crate::config::rewrite as file;
 use crate::resp::request::Args;
 use crate::server::ceiling::automatic_limit;
@@ -116,6 +116,10 @@ fn get(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
 fn set(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     let caller = ctx.state.caller(ctx.client);
     let pairs: Vec<&[u8]> = args.from(2).iter().collect();
+    let is_denied = |at: usize, name: &[u8]| at % 2 == 0 && is_denied_while_loading(name);
+    if ctx.state.loading.is_some() && pairs.iter().enumerate().any(|(at, name)| is_denied(at, name)) {
+        return Err(Error::LOADING);
+    }
     know_dir(ctx.state);
     let applied = ctx.state.config.set(&pairs, caller).map_err(Error::new)?;
     let sockets = applied.changed.iter().copied().find(|name| sockets::DIRECTIVES.contains(name));

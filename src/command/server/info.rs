@@ -16,6 +16,7 @@ use crate::repl::replica::Link;
 use crate::resp::request::Args;
 use crate::server::client::{Client, ClientFlags};
 use crate::server::context::{Ctx, DONE, Outcome};
+use crate::server::loading::View;
 use crate::server::registry::Registered;
 use crate::server::row::{Command, Flags};
 use crate::server::{REDIS_VERSION, State};
@@ -328,7 +329,9 @@ fn persistence(report: &mut Report<'_>) {
     let progress = snapshots.progress(state.now);
     let current = progress.unwrap_or_default();
     let share = if current.keys == 0 { 0.0 } else { current.pulse.keys as f64 * 100.0 / current.keys as f64 };
-    report.zeros(&["loading", "async_loading"]);
+    let loads = |view: View| u8::from(state.loading.is_some_and(|loading| loading.view == view));
+    report.line("loading", loads(View::Nothing));
+    report.line("async_loading", loads(View::OldData));
     report.line("current_cow_peak", current.pulse.copied);
     report.line("current_cow_size", current.pulse.copied);
     report.line("current_cow_size_age", if current.pulse.copied > 0 { current.seconds } else { 0 });
@@ -346,6 +349,19 @@ fn persistence(report: &mut Report<'_>) {
     report.line("rdb_last_load_keys_expired", snapshots.loaded.1);
     report.line("rdb_last_load_keys_loaded", snapshots.loaded.0);
     append_only_file(report);
+    loading(report);
+}
+
+/// What is shown while data is loaded.
+fn loading(report: &mut Report<'_>) {
+    let Some(progress) = report.state.loading else { return };
+    let (percent, seconds) = progress.estimate(report.state.now.unix.to_millis());
+    report.line("loading_start_time", progress.since.seconds());
+    report.line("loading_total_bytes", progress.total);
+    report.line("loading_rdb_used_mem", progress.used_memory);
+    report.line("loading_loaded_bytes", progress.loaded);
+    report.line("loading_loaded_perc", format_args!("{percent:.2}"));
+    report.line("loading_eta_seconds", seconds);
 }
 
 /// The part of the section that is about the append-only file.

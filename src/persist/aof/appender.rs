@@ -36,6 +36,9 @@ const PATIENCE: i64 = 2;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Generation(pub u64);
 
+/// No append-only file's.
+const RECEIVED: Generation = Generation(u64::MAX);
+
 /// Something that may take long, for another thread.
 pub struct Job {
     file: Box<dyn WriteFile>,
@@ -58,10 +61,22 @@ pub struct Done {
     pub(super) result: io::Result<()>,
 }
 
+impl Done {
+    /// Whether it was a snapshot from the primary, and what came of it.
+    pub fn of_received(&self) -> Option<&io::Result<()>> {
+        (self.generation == RECEIVED).then_some(&self.result)
+    }
+}
+
 impl Job {
     /// A file that nobody needs any more is to be closed, which frees its space.
     pub fn close(file: Box<dyn WriteFile>) -> Job {
         Job { file, generation: Generation(0), length: None, mark: 0, last: true }
+    }
+
+    /// A snapshot from the primary is to be made durable.
+    pub fn of_received(file: Box<dyn WriteFile>) -> Job {
+        Job { file, generation: RECEIVED, length: Some(0), mark: 0, last: true }
     }
 
     /// Does it, and closes the job's handle.

@@ -354,6 +354,11 @@ impl Aof {
     }
 
     /// Work for another thread; [`Aof::done`] is to be told when it is done.
+    pub fn push_job(&mut self, job: Job) {
+        self.jobs.push(job);
+    }
+
+    /// The jobs that wait.
     pub fn take_jobs(&mut self) -> Vec<Job> {
         std::mem::take(&mut self.jobs)
     }

@@ -3,6 +3,9 @@
 //! Nothing that is read is believed: a length may promise more than there is, so memory for a string is
 //! taken a chunk at a time as its bytes arrive, and a count never reserves anything. The checksum is taken
 //! over what was consumed, in stretches as long as the buffer allows.
+//!
+//! An input may be [fed](Input::feed): its bytes come from outside, in pieces. Whoever runs out of them goes
+//! [back](Input::rewind) to the last [mark](Input::mark) and starts from there when [more have come](Input::is_worth_a_try).
 
 use std::io;
 
@@ -17,15 +20,32 @@ const CHUNK: usize = 256 * 1024;
 
 /// Where an RDB is read from.
 pub struct Input<'a> {
-    file: Option<&'a mut dyn ReadFile>,
+    source: Source<'a>,
     buffer: Vec<u8>,
     at: usize,
+    /// Where a fed input is gone back to.
+    marked: usize,
+    /// How much a fed input should hold behind the mark before it is tried again.
+    wanted: usize,
     /// Up to where the checksum was taken.
     summed: usize,
     crc: Option<Crc64>,
     /// Bytes consumed before the buffer's first.
     before: u64,
 }
+
+/// Where the bytes behind the buffer are.
+enum Source<'a> {
+    /// Nowhere: the buffer is all there is.
+    Nothing,
+    Borrowed(&'a mut dyn ReadFile),
+    Owned(Box<dyn ReadFile>),
+    /// They are still to come.
+    Outside,
+}
+
+/// Bytes behind the mark up to which a fed input is tried again with whatever comes.
+const EAGER: usize = 64 * 1024;
 
 /// A length, or the mark of a string with a form of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,14 +55,70 @@ enum Length {
 }
 
 impl<'a> Input<'a> {
+    fn new(source: Source<'a>, buffer: Vec<u8>, summing: bool) -> Input<'a> {
+        Input { source, buffer, at: 0, marked: 0, wanted: 0, summed: 0, crc: summing.then(Crc64::new), before: 0 }
+    }
+
     /// Reads bytes in memory.
     pub fn of_bytes(bytes: Vec<u8>) -> Input<'static> {
-        Input { file: None, buffer: bytes, at: 0, summed: 0, crc: None, before: 0 }
+        Input::new(Source::Nothing, bytes, false)
     }
 
     /// Reads a file; `summing` says whether its checksum is taken on the way.
     pub fn of_file(file: &'a mut dyn ReadFile, summing: bool) -> Input<'a> {
-        Input { file: Some(file), buffer: Vec::new(), at: 0, summed: 0, crc: summing.then(Crc64::new), before: 0 }
+        Input::new(Source::Borrowed(file), Vec::new(), summing)
+    }
+
+    /// As [`Input::of_file`], of a file that it keeps.
+    pub fn of_own_file(file: Box<dyn ReadFile>, summing: bool) -> Input<'static> {
+        Input::new(Source::Owned(file), Vec::new(), summing)
+    }
+
+    /// Reads what it is fed.
+    pub fn fed(summing: bool) -> Input<'static> {
+        Input::new(Source::Outside, Vec::new(), summing)
+    }
+
+    /// More bytes for a fed input.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        self.mark();
+        self.drop_consumed();
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// No more bytes will come to a fed input.
+    pub fn end(&mut self) {
+        self.source = Source::Nothing;
+    }
+
+    /// Everything up to here is done with.
+    #[inline]
+    pub fn mark(&mut self) {
+        self.marked = self.at;
+    }
+
+    /// Whether what is missing may still come: then the input goes back to the mark.
+    pub fn rewind(&mut self) -> bool {
+        if !matches!(self.source, Source::Outside) {
+            return false;
+        }
+        let held = self.buffer.len() - self.marked;
+        // a large value is not looked through again for every piece of it
+        self.wanted = if held > EAGER { self.wanted.max(held * 2) } else { 0 };
+        self.at = self.marked;
+        true
+    }
+
+    /// Whether a fed input holds so much more than at the last try that another is worth it.
+    pub fn is_worth_a_try(&self) -> bool {
+        !matches!(self.source, Source::Outside) || self.buffer.len() - self.at >= self.wanted
+    }
+
+    fn drop_consumed(&mut self) {
+        self.sum();
+        self.buffer.drain(..self.at);
+        self.before += self.at as u64;
+        (self.at, self.summed, self.marked) = (0, 0, 0);
     }
 
     /// Bytes consumed.
@@ -53,6 +129,20 @@ impl<'a> Input<'a> {
     /// What was read and not consumed.
     pub fn into_rest(mut self) -> Vec<u8> {
         self.buffer.split_off(self.at)
+    }
+
+    /// The file that it keeps, if it does.
+    pub fn take_file(&mut self) -> Option<Box<dyn ReadFile>> {
+        match std::mem::replace(&mut self.source, Source::Nothing) {
+            Source::Owned(file) => Some(file),
+            _ => None,
+        }
+    }
+
+    /// Whether there are `count` more bytes.
+    pub fn need(&mut self, count: usize) -> Result<(), LoadError> {
+        self.fill(count)?;
+        if self.buffer.len() - self.at >= count { Ok(()) } else { Err(LoadError::Truncated) }
     }
 
     /// Whether everything was consumed. Asks the file.
@@ -82,14 +172,20 @@ impl<'a> Input<'a> {
 
     #[cold]
     fn fill_from_file(&mut self, want: usize) -> Result<(), LoadError> {
-        if self.file.is_none() {
-            return Ok(());
+        match self.source {
+            Source::Nothing => return Ok(()),
+            Source::Outside => {
+                self.wanted = (self.at - self.marked).saturating_add(want);
+                return Ok(());
+            }
+            Source::Borrowed(_) | Source::Owned(_) => {}
         }
-        self.sum();
-        self.buffer.drain(..self.at);
-        self.before += self.at as u64;
-        (self.at, self.summed) = (0, 0);
-        let Some(file) = &mut self.file else { return Ok(()) };
+        self.drop_consumed();
+        let file: &mut dyn ReadFile = match &mut self.source {
+            Source::Borrowed(file) => *file,
+            Source::Owned(file) => &mut **file,
+            Source::Nothing | Source::Outside => return Ok(()),
+        };
         while self.buffer.len() < want {
             let had = self.buffer.len();
             // at most twice what has arrived, whatever was promised

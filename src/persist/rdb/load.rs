@@ -2,6 +2,9 @@
 //!
 //! Keys go into the databases as they come; an error leaves what was read so far, and the caller decides
 //! whether that is the end (at the start) or the data is thrown away (a full resync).
+//!
+//! A [`Loader`] reads in slices: it stops when it is told that it was enough, or when a fed input has no more for
+//! now, and goes on where it was.
 
 use super::input::Input;
 use super::read_value::{self, Shapes, module_name};
@@ -40,8 +43,28 @@ pub struct Plan<'p> {
     pub relaxed: bool,
     /// As for saving, for tests.
     pub key_delay: i32,
-    /// Told now and then how many bytes were read and how many keys were loaded.
-    pub pulse: &'p mut dyn FnMut(u64, u64),
+    /// Told now and then how many bytes were read and how many keys were loaded; says whether that is enough for now.
+    pub pulse: &'p mut dyn FnMut(u64, u64) -> Pace,
+}
+
+/// Whether to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// Yes.
+    GoOn,
+    /// Not now.
+    Enough,
+}
+
+/// Why a [`Loader`] has stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Everything is loaded, and the checksum was right.
+    Done,
+    /// It was enough for now.
+    Paused,
+    /// More has to come first.
+    Starved,
 }
 
 /// What a file held beside its keys.
@@ -92,17 +115,81 @@ struct Ahead {
 
 /// Reads a file up to the end of its checksum.
 pub fn load(input: &mut Input<'_>, space: &mut Keyspace, plan: &mut Plan<'_>) -> Result<Loaded, LoadError> {
-    let mut loaded = Loaded { version: read_version(input, plan.relaxed)?, ..Loaded::default() };
-    let mut db = DbIndex(0);
-    let mut ahead = Ahead::default();
-    let (mut key, mut text) = (Vec::new(), Vec::new());
+    let mut loader = Loader::default();
     loop {
+        match loader.advance(input, space, plan)? {
+            Step::Done => return Ok(loader.loaded),
+            Step::Paused => {}
+            Step::Starved => return Err(LoadError::Truncated),
+        }
+    }
+}
+
+/// A file that is being loaded. See the module's essay.
+#[derive(Default)]
+pub struct Loader {
+    /// What it has held so far.
+    pub loaded: Loaded,
+    db: DbIndex,
+    ahead: Ahead,
+    key: Vec<u8>,
+    text: Vec<u8>,
+    items: u64,
+    done: bool,
+}
+
+impl Loader {
+    /// Whether it has come to the end.
+    pub fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// Reads on. After an error or the end it is done with.
+    pub fn advance(&mut self, input: &mut Input<'_>, space: &mut Keyspace, plan: &mut Plan<'_>) -> Result<Step, LoadError> {
+        if self.done {
+            // whatever follows the end does not belong to it
+            return Ok(Step::Done);
+        }
+        if !input.is_worth_a_try() {
+            return Ok(Step::Starved);
+        }
+        // a delay is for tests that want to see the pauses
+        let between = if plan.key_delay == 0 { limits::LOAD_PULSE } else { 1 };
+        loop {
+            input.mark();
+            match self.item(input, space, plan) {
+                Ok(true) => {
+                    self.done = true;
+                    (plan.pulse)(input.consumed(), self.loaded.keys);
+                    return Ok(Step::Done);
+                }
+                Ok(false) => {}
+                Err(LoadError::Truncated) if input.rewind() => return Ok(Step::Starved),
+                Err(error) => return Err(error),
+            }
+            self.items += 1;
+            if self.items.is_multiple_of(between) && (plan.pulse)(input.consumed(), self.loaded.keys) == Pace::Enough {
+                return Ok(Step::Paused);
+            }
+        }
+    }
+
+    /// One thing of those that stand in a file one after the other; `true` if it was the last.
+    fn item(&mut self, input: &mut Input<'_>, space: &mut Keyspace, plan: &mut Plan<'_>) -> Result<bool, LoadError> {
+        let Loader { loaded, db, ahead, key, .. } = self;
+        if loaded.version == 0 {
+            loaded.version = read_version(input, plan.relaxed)?;
+            return Ok(false);
+        }
         match input.byte()? {
-            opcodes::END => break,
-            opcodes::SELECT => db = select(input, space)?,
+            opcodes::END => {
+                check_sum(input, loaded.version)?;
+                return Ok(true);
+            }
+            opcodes::SELECT => *db = select(input, space)?,
             opcodes::RESIZE => {
-                input.length()?;
-                input.length()?;
+                let (keys, _) = (input.length()?, input.length()?);
+                space.expect(*db, keys);
             }
             opcodes::EXPIRE_MILLIS => ahead.deadline = Some(Millis(input.millis()?)),
             opcodes::EXPIRE_SECONDS => {
@@ -116,7 +203,7 @@ pub fn load(input: &mut Input<'_>, space: &mut Keyspace, plan: &mut Plan<'_>) ->
             }
             opcodes::FUNCTION => loaded.functions.push(input.owned_string()?),
             opcodes::FUNCTION_EARLY => return Err(LoadError::Unsupported("a function of a release candidate of Redis 7.0".into())),
-            opcodes::MODULE_AUX => skip_module_aux(input, &mut loaded)?,
+            opcodes::MODULE_AUX => skip_module_aux(input, loaded)?,
             opcodes::SLOT_INFO => skip_lengths(input, 3)?,
             opcodes::SLOT_IMPORT => {
                 input.owned_string()?;
@@ -125,15 +212,54 @@ pub fn load(input: &mut Input<'_>, space: &mut Keyspace, plan: &mut Plan<'_>) ->
                 loaded.skip("the state of a slot's import".into());
             }
             type_byte => {
-                input.string(&mut key)?;
-                let ahead = std::mem::take(&mut ahead);
-                load_key(input, space, plan, &mut loaded, db, (type_byte, &key, ahead), &mut text)?;
+                input.string(key)?;
+                self.load_key(input, space, plan, type_byte)?;
             }
         }
+        Ok(false)
     }
-    check_sum(input, loaded.version)?;
-    (plan.pulse)(input.consumed(), loaded.keys);
-    Ok(loaded)
+
+    fn load_key(&mut self, input: &mut Input<'_>, space: &mut Keyspace, plan: &mut Plan<'_>, type_byte: u8) -> Result<(), LoadError> {
+        let Loader { loaded, key, text, .. } = self;
+        if type_byte > types::HASH_LISTPACK_DEADLINES {
+            return Err(LoadError::corrupt(format!("unknown opcode or type: {type_byte}")));
+        }
+        let value = match read_value::read(input, type_byte, loaded.version, &plan.shapes, text) {
+            Ok(value) => value,
+            Err(LoadError::Empty) => {
+                self.ahead = Ahead::default();
+                loaded.empty += 1;
+                loaded.skip(format!("the key '{}', a collection without elements", String::from_utf8_lossy(key)));
+                return Ok(());
+            }
+            Err(LoadError::Truncated) => return Err(LoadError::Truncated),
+            Err(error) => return Err(in_key(error, key)),
+        };
+        let ahead = std::mem::take(&mut self.ahead);
+        if plan.overdue == Overdue::Drop && ahead.deadline.is_some_and(|deadline| deadline < space.now) {
+            loaded.expired += 1;
+            if let Some(value) = value {
+                space.dispose_value(value);
+            }
+            return Ok(());
+        }
+        let heat = match (ahead.frequency, ahead.idle) {
+            (Some(frequency), _) if space.heat.counts => space.heat.from_frequency(u32::from(frequency)),
+            (_, Some(idle)) if !space.heat.counts => space.heat.from_idle(u32::try_from(idle).unwrap_or(u32::MAX)),
+            _ => space.heat.fresh(),
+        };
+        if plan.twice == Twice::Replace {
+            space.unload(self.db, key);
+        }
+        if !space.load(self.db, read_value::entry(key, ahead.deadline, heat, value, text)) {
+            return Err(in_key(LoadError::corrupt("the key is there twice"), key));
+        }
+        loaded.keys += 1;
+        if plan.key_delay != 0 {
+            save::delay(plan.key_delay, loaded.keys);
+        }
+        Ok(())
+    }
 }
 
 fn read_version(input: &mut Input<'_>, relaxed: bool) -> Result<u32, LoadError> {
@@ -184,55 +310,6 @@ fn skip_module_aux(input: &mut Input<'_>, loaded: &mut Loaded) -> Result<(), Loa
     Ok(())
 }
 
-fn load_key(
-    input: &mut Input<'_>,
-    space: &mut Keyspace,
-    plan: &mut Plan<'_>,
-    loaded: &mut Loaded,
-    db: DbIndex,
-    (type_byte, key, ahead): (u8, &[u8], Ahead),
-    text: &mut Vec<u8>,
-) -> Result<(), LoadError> {
-    if type_byte > types::HASH_LISTPACK_DEADLINES {
-        return Err(LoadError::corrupt(format!("unknown opcode or type: {type_byte}")));
-    }
-    let value = match read_value::read(input, type_byte, loaded.version, &plan.shapes, text) {
-        Ok(value) => value,
-        Err(LoadError::Empty) => {
-            loaded.empty += 1;
-            loaded.skip(format!("the key '{}', a collection without elements", String::from_utf8_lossy(key)));
-            return Ok(());
-        }
-        Err(error) => return Err(in_key(error, key)),
-    };
-    if plan.overdue == Overdue::Drop && ahead.deadline.is_some_and(|deadline| deadline < space.now) {
-        loaded.expired += 1;
-        if let Some(value) = value {
-            space.dispose_value(value);
-        }
-        return Ok(());
-    }
-    let heat = match (ahead.frequency, ahead.idle) {
-        (Some(frequency), _) if space.heat.counts => space.heat.from_frequency(u32::from(frequency)),
-        (_, Some(idle)) if !space.heat.counts => space.heat.from_idle(u32::try_from(idle).unwrap_or(u32::MAX)),
-        _ => space.heat.fresh(),
-    };
-    if plan.twice == Twice::Replace {
-        space.unload(db, key);
-    }
-    if !space.load(db, read_value::entry(key, ahead.deadline, heat, value, text)) {
-        return Err(in_key(LoadError::corrupt("the key is there twice"), key));
-    }
-    loaded.keys += 1;
-    if loaded.keys.is_multiple_of(limits::SNAPSHOT_PULSE) {
-        (plan.pulse)(input.consumed(), loaded.keys);
-    }
-    if plan.key_delay != 0 {
-        save::delay(plan.key_delay, loaded.keys);
-    }
-    Ok(())
-}
-
 /// The error, with the key it came up in.
 fn in_key(error: LoadError, key: &[u8]) -> LoadError {
     let key = String::from_utf8_lossy(&key[..key.len().min(128)]).into_owned();
@@ -248,6 +325,8 @@ fn check_sum(input: &mut Input<'_>, version: u32) -> Result<(), LoadError> {
     if version < 5 {
         return Ok(());
     }
+    // what is not there yet must not be summed up to
+    input.need(8)?;
     let sum = input.checksum();
     let stored = u64::from_le_bytes(input.array()?);
     match sum {

@@ -130,7 +130,7 @@ fn write_key(out: &mut Output<'_>, entry: EntryRef<'_>, plan: &Plan, heat: &Heat
 }
 
 /// Slows a snapshot down, for tests.
-pub(in crate::persist) fn delay(directive: i32, done: u64) {
+pub fn delay(directive: i32, done: u64) {
     let micros = match u64::try_from(directive) {
         Ok(micros) => micros,
         Err(_) => u64::from(done.is_multiple_of(u64::from(directive.unsigned_abs()))),
