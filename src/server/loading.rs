@@ -72,7 +72,7 @@ pub(super) enum Work {
     /// The snapshot file, at the start.
     Start(SnapshotLoad),
     /// The append-only file, at the start.
-    Log(Replay),
+    Log(Box<Replay>),
     /// A snapshot from the primary, and its place in the history.
     Received(SnapshotLoad, Place),
 }
@@ -181,7 +181,7 @@ impl Server {
         if state.config.appendonly {
             let replay = self.begin_replay()?;
             self.state.enter_loading(replay.total(), View::Nothing);
-            self.work = Some(Work::Log(replay));
+            self.work = Some(Work::Log(Box::new(replay)));
             return Ok(());
         }
         let path = state.config.dbfilename.clone();
@@ -273,7 +273,7 @@ impl Server {
         None
     }
 
-    fn advance_log(&mut self, mut replay: Replay, slice: &mut Slice) -> Option<Work> {
+    fn advance_log(&mut self, mut replay: Box<Replay>, slice: &mut Slice) -> Option<Work> {
         let ended = match self.advance_replay(&mut replay, slice) {
             Ok(false) => {
                 if let Some(progress) = &mut self.state.loading {
@@ -285,7 +285,7 @@ impl Server {
             Err(error) => Err(error),
         };
         let seconds = replay.seconds(self.state.stopwatch);
-        let told = self.end_replay(replay);
+        let told = self.end_replay(*replay);
         let ready = ended.and_then(|()| self.go_on_with_aof(told));
         match ready {
             Ok(()) => log::info!("DB loaded from append only file: {seconds:.3} seconds"),

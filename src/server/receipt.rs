@@ -46,8 +46,8 @@ enum Into {
     /// `aside` is where it is loaded to, if not in place of the data.
     Data {
         input: Input<'static>,
-        loader: Loader,
-        aside: Option<Keyspace>,
+        loader: Box<Loader>,
+        aside: Option<Box<Keyspace>>,
         expiry: Expiry,
     },
 }
@@ -89,12 +89,12 @@ impl Server {
         }
         log::info!("MASTER <-> REPLICA sync: Loading DB in memory");
         self.state.enter_loading(total.unwrap_or(0), view);
-        let aside = aside.then(|| self.keyspace.sibling());
+        let aside = aside.then(|| Box::new(self.keyspace.sibling()));
         let expiry = self.keyspace.expiry;
         if aside.is_none() {
             self.keyspace.expiry = Expiry::Ignore;
         }
-        Into::Data { input: Input::fed(self.state.config.rdbchecksum), loader: Loader::default(), aside, expiry }
+        Into::Data { input: Input::fed(self.state.config.rdbchecksum), loader: Box::default(), aside, expiry }
     }
 
     /// A piece of the snapshot has come.
@@ -127,7 +127,7 @@ impl Server {
             }
             Into::Data { input, loader, aside, .. } => {
                 input.feed(piece);
-                self.load_what_came(input, loader, aside.as_mut()).map(|_| ())
+                self.load_what_came(input, loader, aside.as_deref_mut()).map(|_| ())
             }
         }
     }
@@ -157,7 +157,7 @@ impl Server {
     fn complete_receipt(&mut self, key: ClientKey, mut receipt: Receipt) -> Result<(), String> {
         if let Into::Data { input, loader, aside, .. } = &mut receipt.into {
             input.end();
-            let ended = if loader.is_done() { Ok(true) } else { self.load_what_came(input, loader, aside.as_mut()) };
+            let ended = if loader.is_done() { Ok(true) } else { self.load_what_came(input, loader, aside.as_deref_mut()) };
             if let Err(error) = ended {
                 self.abandon(receipt);
                 return Err(error);
@@ -170,7 +170,7 @@ impl Server {
                 if let Some(aside) = aside {
                     log::info!("MASTER <-> REPLICA sync: Swapping active DB with loaded DB");
                     self.give_up_old_data();
-                    self.keyspace.exchange(aside);
+                    self.keyspace.exchange(*aside);
                     log::info!("MASTER <-> REPLICA sync: Discarding old DB in background");
                 }
                 self.keyspace.expiry = expiry;
@@ -279,7 +279,7 @@ impl Server {
             }
             Into::Data { aside: Some(aside), .. } => {
                 log::info!("MASTER <-> REPLICA sync: Discarding temporary DB in background");
-                self.keyspace.discard_sibling(aside);
+                self.keyspace.discard_sibling(*aside);
                 self.state.leave_loading();
             }
             Into::Data { aside: None, expiry, .. } => {

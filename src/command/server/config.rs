@@ -116,7 +116,7 @@ fn get(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
 fn set(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     let caller = ctx.state.caller(ctx.client);
     let pairs: Vec<&[u8]> = args.from(2).iter().collect();
-    let is_denied = |at: usize, name: &[u8]| at % 2 == 0 && is_denied_while_loading(name);
+    let is_denied = |at: usize, name: &[u8]| at.is_multiple_of(2) && is_denied_while_loading(name);
     if ctx.state.loading.is_some() && pairs.iter().enumerate().any(|(at, name)| is_denied(at, name)) {
         return Err(Error::LOADING);
     }
