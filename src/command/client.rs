@@ -11,6 +11,7 @@ use crate::resp::request::Args;
 use crate::server::client::{Client, ClientFlags, ClientKey};
 use crate::server::context::{Ctx, DONE, Outcome, integer};
 use crate::server::error::Error;
+use crate::server::gates::Why;
 use crate::server::row::{Command, Flags};
 use crate::server::tracking::Mode;
 use crate::server::{Later, State, dispatch};
@@ -581,13 +582,13 @@ fn pause(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
         return Err(Error::NEGATIVE_TIMEOUT);
     }
     let until = ctx.now().checked_add(Millis(millis)).ok_or(Error::TIMEOUT_OUT_OF_RANGE)?;
-    ctx.state.pause_clients(ctx.db.space(), until, writes_only);
+    ctx.state.pause(ctx.db.space(), Why::Client, until, writes_only);
     ctx.reply.ok();
     DONE
 }
 
 fn unpause(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
-    ctx.state.unpause(ctx.db.space());
+    ctx.state.unpause(ctx.db.space(), Why::Client);
     ctx.reply.ok();
     DONE
 }

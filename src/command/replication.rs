@@ -1,10 +1,13 @@
 //! Replication: changing sides, what replicas say to a primary, and waiting for them.
 
+use crate::base::clock::Millis;
 use crate::base::number;
+use crate::repl::primary::Stage;
 use crate::resp::request::Args;
 use crate::server::client::ClientFlags;
 use crate::server::context::{Block, Ctx, DONE, Flow, OnTimeout, Outcome, integer, integer_in, timeout_millis};
 use crate::server::error::Error;
+use crate::server::failover;
 use crate::server::row::{Command, Flags};
 
 const ADMIN: Flags = Flags::ADMIN.or(Flags::NOSCRIPT);
@@ -44,6 +47,17 @@ pub const COMMANDS: &[Command] = &[
         flags: Flags::NOSCRIPT.or(Flags::LOADING).or(Flags::STALE).or(Flags::FAST),
         acl: &["admin", "dangerous"],
         handler: role,
+        ..Command::BASE
+    },
+    Command {
+        name: "failover",
+        summary: "Starts a coordinated failover from a server to one of its replicas.",
+        since: "6.2.0",
+        group: "server",
+        arity: -1,
+        flags: ADMIN.or(Flags::STALE),
+        syntax: "[TO {target: host port:integer [FORCE]}] [ABORT] [TIMEOUT milliseconds:integer]",
+        handler: failover,
         ..Command::BASE
     },
     Command {
@@ -104,6 +118,9 @@ pub const COMMANDS: &[Command] = &[
 ];
 
 fn replicaof(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
+    if ctx.state.replication.failover.stage != failover::Stage::None {
+        return Err(Error::fixed("ERR REPLICAOF not allowed while failing over."));
+    }
     if args.is(1, "no") && args.is(2, "one") {
         if ctx.state.replication.follows() {
             log::info!("MASTER MODE enabled (user request from '{}')", ctx.client().peer.address);
@@ -128,6 +145,68 @@ fn replicaof(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     ctx.state.follow(ctx.db.space(), host, port);
     ctx.reply.ok();
     DONE
+}
+
+fn failover(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
+    let stage = ctx.state.replication.failover.stage;
+    if args.len() == 2 && args.is(1, "abort") {
+        if stage == failover::Stage::None {
+            return Err(Error::fixed("ERR No failover in progress."));
+        }
+        ctx.state.abort_failover(ctx.db.space(), "Failover manually aborted");
+        ctx.reply.ok();
+        return DONE;
+    }
+    let wish = failover_wish(ctx, args)?;
+    if stage != failover::Stage::None {
+        return Err(Error::fixed("ERR FAILOVER already in progress."));
+    }
+    if ctx.state.replication.follows() {
+        return Err(Error::fixed("ERR FAILOVER is not valid when server is a replica."));
+    }
+    if ctx.state.replication.attached().next().is_none() {
+        return Err(Error::fixed("ERR FAILOVER requires connected replicas."));
+    }
+    if wish.forced && (wish.deadline.is_none() || wish.target.is_none()) {
+        return Err(Error::fixed("ERR FAILOVER with force option requires both a timeout and target HOST and IP."));
+    }
+    if let Some((host, port)) = &wish.target {
+        match ctx.state.replica_at(host, *port) {
+            None => return Err(Error::fixed("ERR FAILOVER target HOST and PORT is not a replica.")),
+            Some(Stage::Online) => {}
+            Some(_) => return Err(Error::fixed("ERR FAILOVER target replica is not online.")),
+        }
+    }
+    ctx.state.begin_failover(ctx.db.space(), wish);
+    ctx.reply.ok();
+    DONE
+}
+
+/// Each option once, in any order.
+fn failover_wish(ctx: &Ctx<'_>, args: Args<'_>) -> Result<failover::Wish, Error> {
+    let mut wish = failover::Wish::default();
+    let mut at = 1;
+    while at < args.len() {
+        if args.is(at, "timeout") && at + 1 < args.len() && wish.deadline.is_none() {
+            let millis = integer(args.at(at + 1))?;
+            if millis <= 0 {
+                return Err(Error::fixed("ERR FAILOVER timeout must be greater than 0"));
+            }
+            wish.deadline = Some(ctx.now().saturating_add(Millis(millis)));
+            at += 2;
+        } else if args.is(at, "to") && at + 2 < args.len() && wish.target.is_none() {
+            // no replica has a port that is none
+            let port = u16::try_from(integer(args.at(at + 2))?).unwrap_or(0);
+            wish.target = Some((String::from_utf8_lossy(args.at(at + 1)).into_owned(), port));
+            at += 3;
+        } else if args.is(at, "force") && !wish.forced {
+            wish.forced = true;
+            at += 1;
+        } else {
+            return Err(Error::SYNTAX);
+        }
+    }
+    Ok(wish)
 }
 
 fn role(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
@@ -236,6 +315,9 @@ fn psync(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     if ctx.client().flags.any(ClientFlags::REPLICA) {
         return DONE;
     }
+    if args.is(3, "failover") {
+        take_the_lead(ctx, args.at(1))?;
+    }
     refuse_without_primary(ctx)?;
     let next = integer(args.at(2))?;
     let key = ctx.client;
@@ -249,6 +331,20 @@ fn psync(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
         ctx.state.catch_up(key, u64::try_from(next).expect("the history goes on there"));
     }
     DONE
+}
+
+/// Our primary hands over the lead: it asks for the stream, and we lead from here on.
+fn take_the_lead(ctx: &mut Ctx<'_>, id: &[u8]) -> Result<(), Error> {
+    log::warn!("Failover request received for replid {}.", String::from_utf8_lossy(id));
+    if !ctx.state.replication.follows() {
+        return Err(Error::fixed("ERR PSYNC FAILOVER can't be sent to a master."));
+    }
+    if !id.eq_ignore_ascii_case(&ctx.state.replication.stream.id) {
+        return Err(Error::fixed("ERR PSYNC FAILOVER replid must match my replid."));
+    }
+    ctx.state.lead(ctx.db.space());
+    log::info!("MASTER MODE enabled (failover request from '{}')", ctx.client().peer.address);
+    Ok(())
 }
 
 fn sync(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {

@@ -150,10 +150,6 @@ pub(super) static ROWS: &[Row] = &[
     absent("rdma-rx-size", "1048576", RDMA).is(int(65536, 16777216), Hidden).about("Receive buffer of an RDMA connection."),
     absent("rdma-completion-vector", "-1", RDMA).is(int(-1, 1024), Hidden).about("Completion vector of an RDMA connection."),
     // ---- parts of abilities
-    absent("shutdown-timeout", "10", "a shutdown does not wait for replicas")
-        .is(int(0, INT), Settable)
-        .off(&["0"])
-        .about("Seconds a shutdown waits for replicas that lag behind."),
     absent("commandlog-request-larger-than", "1048576", "the slow log alone is kept")
         .is(int(-1, LONG), Settable)
         .about("Bytes of a request from which it enters the log of large requests; -1 logs none."),

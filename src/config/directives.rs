@@ -206,6 +206,8 @@ settings! {
         "What SIGINT does: `default`, or any of `save`, `nosave`, `now`, `force`.";
     "shutdown-on-sigterm", shutdown_on_sigterm: ShutdownActions = "default", Shape::ShutdownActions, Settable,
         "What SIGTERM does: `default`, or any of `save`, `nosave`, `now`, `force`.";
+    "shutdown-timeout", shutdown_timeout: u32 = "10", int(0, INT), Settable,
+        "Seconds that a shutdown waits for replicas that lag behind; 0 waits for none.";
     "hash-seed", hash_seed: String = "", Shape::OptionalText, Fixed,
         "Text from which the seed of the hash function is made; empty draws a random one at start.";
     "enable-protected-configs", enable_protected_configs: Guard = "no", Shape::Word(Guard::WORDS), Fixed,

@@ -54,6 +54,8 @@ pub struct Introduction {
     pub address: String,
     /// The history that it has a beginning of, and the byte that it wants next.
     pub claim: Option<(HistoryId, u64)>,
+    /// Whether the primary is one only once it is asked: a failover hands the lead over.
+    pub promotes: bool,
     /// The version of Redis that it stands for.
     pub version: &'static str,
 }
@@ -143,6 +145,11 @@ impl Link {
     /// Whether commands flow.
     pub fn is_up(&self) -> bool {
         matches!(self.phase, Phase::Up)
+    }
+
+    /// Whether the primary is about to say how it goes on.
+    pub fn is_asking(&self) -> bool {
+        matches!(self.phase, Phase::Psync)
     }
 
     /// Whether a snapshot is on its way.
@@ -347,7 +354,9 @@ impl Link {
         match &me.claim {
             Some((id, next)) => {
                 log::info!("Trying a partial resynchronization (request {}:{next}).", String::from_utf8_lossy(id));
-                say(out, &[b"PSYNC", id, next.to_string().as_bytes()]);
+                let next = next.to_string();
+                let words: [&[u8]; 4] = [b"PSYNC", id, next.as_bytes(), b"FAILOVER"];
+                say(out, if me.promotes { &words } else { &words[..3] });
             }
             None => {
                 log::info!("Partial resynchronization not possible (no cached master)");
@@ -453,7 +462,7 @@ mod tests {
     use super::*;
 
     fn me() -> Introduction {
-        Introduction { login: None, port: 6380, address: String::new(), claim: Some(([b'c'; 40], 8)), version: "8.0.0" }
+        Introduction { login: None, port: 6380, promotes: false, address: String::new(), claim: Some(([b'c'; 40], 8)), version: "8.0.0" }
     }
 
     fn dialled() -> (Link, Vec<u8>) {

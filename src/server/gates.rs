@@ -84,20 +84,65 @@ impl Gates {
     }
 }
 
-/// CLIENT PAUSE.
+/// Who holds clients back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// CLIENT PAUSE.
+    Client,
+    /// A stop that waits for replicas.
+    Shutdown,
+    /// A failover.
+    Failover,
+}
+
+/// One pause.
+#[derive(Clone, Copy, Debug)]
+struct Hold {
+    until: Millis,
+    /// Whether reads go on.
+    writes_only: bool,
+}
+
+/// The pauses, one of a kind at most.
 #[derive(Debug, Default)]
 pub struct Pause {
-    /// Until when; `None` when not paused.
-    pub until: Option<Millis>,
-    /// Whether reads go on.
-    pub writes_only: bool,
+    holds: [Option<Hold>; 3],
     /// Clients with a command that waits for the end.
     pub waiting: Vec<ClientKey>,
 }
 
 impl Pause {
+    /// Begins one, or makes it longer or stricter.
+    pub fn hold(&mut self, why: Why, until: Millis, writes_only: bool) {
+        let hold = &mut self.holds[why as usize];
+        let before = *hold;
+        *hold = Some(Hold {
+            until: before.map_or(until, |before| before.until.max(until)),
+            writes_only: writes_only && before.is_none_or(|before| before.writes_only),
+        });
+    }
+
+    /// Ends one.
+    pub fn release(&mut self, why: Why) {
+        self.holds[why as usize] = None;
+    }
+
+    /// Ends those whose time is up. Gives whether there were any.
+    pub fn expire(&mut self, now: Millis) -> bool {
+        let mut expired = false;
+        for hold in &mut self.holds {
+            expired |= hold.take_if(|hold| hold.until <= now).is_some();
+        }
+        expired
+    }
+
+    /// Whether there is any.
+    pub fn stands(&self) -> bool {
+        self.holds.iter().any(Option::is_some)
+    }
+
     /// Whether a command has to wait.
     pub fn holds(&self, may_write: bool) -> bool {
-        self.until.is_some() && (!self.writes_only || may_write)
+        self.holds.iter().flatten().any(|hold| !hold.writes_only || may_write)
     }
 }

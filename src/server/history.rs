@@ -45,7 +45,9 @@ impl State {
 
     /// Moves what was propagated into the history and to the replicas.
     pub fn distribute(&mut self) {
-        if std::mem::take(&mut self.replication.ask_replicas) {
+        // while nothing may move, this does not move either
+        if self.replication.ask_replicas && !self.pause.stands() {
+            self.replication.ask_replicas = false;
             self.ask_replicas();
         }
         if !self.feed.is_empty() || !self.replication.pending.is_empty() {
@@ -228,17 +230,19 @@ impl State {
             return Ok(());
         }
         let Some(mut reader) = self.replication.catching.remove(&key) else { return Ok(()) };
-        let mut bytes = reader.read(&*self.snapshots.storage, limits::CATCH_UP_SLICE).map_err(|error| error.to_string())?;
+        let mut read = reader.read(&*self.snapshots.storage, limits::CATCH_UP_SLICE).map_err(|error| error.to_string())?;
         let behind = |state: &State, offset: u64| !state.replication.stream.holds(i64::try_from(offset + 1).unwrap_or(i64::MAX));
-        if bytes.is_empty() && behind(self, reader.offset()) {
-            // a new increment was begun since
-            reader = self.aof.read_past(&names(&self.config), reader.offset()).ok_or("the increments are gone")?;
-            bytes = reader.read(&*self.snapshots.storage, limits::CATCH_UP_SLICE).map_err(|error| error.to_string())?;
-            if bytes.is_empty() {
+        if read.is_none() && behind(self, reader.offset()) {
+            // the file has grown, or a new one was begun since
+            if self.aof.marks().written <= reader.offset() {
                 return Err("the increments end before the backlog begins".into());
             }
+            reader = self.aof.read_past(&names(&self.config), reader.offset()).ok_or("the increments are gone")?;
+            read = reader.read(&*self.snapshots.storage, limits::CATCH_UP_SLICE).map_err(|error| error.to_string())?;
         }
-        self.deliver(key, Bytes::from(bytes));
+        if let Some(bytes) = read.filter(|bytes| !bytes.is_empty()) {
+            self.deliver(key, Bytes::from(bytes));
+        }
         if behind(self, reader.offset()) {
             self.replication.catching.insert(key, reader);
             return Ok(());

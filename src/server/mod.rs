@@ -18,6 +18,7 @@ pub mod context;
 pub mod dispatch;
 pub mod durability;
 pub mod error;
+pub mod failover;
 pub mod full_sync;
 pub mod gates;
 pub mod history;
@@ -67,7 +68,7 @@ use client_memory::ClientMemoryAccount;
 use consequences::Feed;
 use context::{Ctx, Propagation};
 use error::Error;
-use gates::{Gates, Pause};
+use gates::{Gates, Pause, Why};
 use host::Host;
 use latency::LatencyMonitor;
 use migration::Migrations;
@@ -75,6 +76,7 @@ use output::Output;
 use pubsub::PubSub;
 use registry::{CommandId, Registry};
 use replication::Replication;
+use shutdown::Stopping;
 use slowlog::SlowLog;
 use sockets::Sockets;
 use stats::Stats;
@@ -174,6 +176,10 @@ pub struct State {
     pub later: Vec<Later>,
     /// Set when the server is to stop.
     pub stop: Option<Stop>,
+    /// A stop that waits for replicas.
+    stopping: Option<Stopping>,
+    /// What a signal has asked for that nobody has seen to yet.
+    signalled: Option<ShutdownActions>,
     /// Facts of the process for INFO: what only `main` and `net` know.
     pub process: Process,
     /// Emptied buffers for the next replies.
@@ -290,6 +296,8 @@ impl Server {
             command_started: 0,
             later: Vec::new(),
             stop: None,
+            stopping: None,
+            signalled: None,
             process: Process::default(),
             spare: Spare::default(),
             timers: Wheel::new(u64::try_from(now.unix.to_millis().0).unwrap_or(0)),
@@ -446,7 +454,7 @@ impl Server {
 
     /// Whether an orderly stop is under way.
     pub fn is_stopping(&self) -> bool {
-        self.state.stop.is_some()
+        self.state.stop.is_some() || self.state.stopping.is_some() || self.state.signalled.is_some()
     }
 
     /// A client sent more than may wait to be executed.
@@ -643,25 +651,37 @@ impl State {
         }
     }
 
-    /// Holds clients back until then: all their commands, or those that may write. A pause that stands is only
-    /// made longer or stricter. Meanwhile no key is removed on its own account, so that the data stands still.
-    pub fn pause_clients(&mut self, space: &mut Keyspace, until: Millis, writes_only: bool) {
-        let pause = &mut self.pause;
-        pause.writes_only = writes_only && (pause.until.is_none() || pause.writes_only);
-        let until = pause.until.map_or(until, |earlier| earlier.max(until));
-        pause.until = Some(until);
+    /// Holds clients back until then: all their commands, or those that may write. A pause of the same kind that stands
+    /// is only made longer or stricter. Meanwhile no key is removed on its own account, so that the data stands still.
+    pub fn pause(&mut self, space: &mut Keyspace, why: Why, until: Millis, writes_only: bool) {
+        self.pause.hold(why, until, writes_only);
         self.gates.paused = true;
         self.gates.update();
         space.standstill = true;
-        self.arm(until, Timer::Pause);
+        if until < Millis(i64::MAX) {
+            self.arm(until, Timer::Pause);
+        }
     }
 
-    /// Ends CLIENT PAUSE.
-    pub fn unpause(&mut self, space: &mut Keyspace) {
-        self.pause.until = None;
-        space.standstill = false;
-        self.gates.paused = false;
+    /// Ends a pause of one kind; those of others stand.
+    pub fn unpause(&mut self, space: &mut Keyspace, why: Why) {
+        self.pause.release(why);
+        self.heed_pauses(space);
+    }
+
+    /// Pauses that are over end.
+    fn end_pauses(&mut self, space: &mut Keyspace) {
+        if self.pause.expire(space.now) {
+            self.heed_pauses(space);
+        }
+    }
+
+    fn heed_pauses(&mut self, space: &mut Keyspace) {
+        let paused = self.pause.stands();
+        space.standstill = paused;
+        self.gates.paused = paused;
         self.gates.update();
+        // whom another pause holds is postponed again
         self.resume_held();
     }
 }

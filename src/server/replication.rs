@@ -23,6 +23,7 @@ use bytes::Bytes;
 
 use super::client::{ClientFlags, ClientKey, Peer};
 use super::error::Error;
+use super::failover::{self, Failover};
 use super::full_sync::FileInTransit;
 use super::loading::View;
 use super::turn::Inbound;
@@ -65,6 +66,8 @@ pub struct Replication {
     pub(super) pending_bytes: u64,
     /// Replicas that read on in the increments of the append-only file.
     pub(super) catching: BTreeMap<ClientKey, PastReader>,
+    /// The handing over of the lead.
+    pub failover: Failover,
     /// Whether our data is the beginning of the history that it names, so that it can be gone on with.
     pub(super) claims: bool,
     /// The primary's selected database, for a link that comes back.
@@ -103,6 +106,7 @@ impl Replication {
             pending: VecDeque::new(),
             pending_bytes: 0,
             catching: BTreeMap::new(),
+            failover: Failover::default(),
             claims: false,
             primary_db: DbIndex(0),
             held: Vec::new(),
@@ -298,10 +302,14 @@ impl State {
         let was_primary = !self.replication.follows();
         self.leave_link();
         if was_primary {
-            self.drop_replicas("this server turned into a replica");
+            // the replicas stay: they go on if this server does, under the same name
             self.replication.stream.activate();
-            let blocked: Vec<ClientKey> =
-                self.clients.iter().filter(|(_, client)| client.flags.any(ClientFlags::BLOCKED)).map(|(key, _)| key).collect();
+            let blocked: Vec<ClientKey> = self
+                .clients
+                .iter()
+                .filter(|(_, client)| client.flags.any(ClientFlags::BLOCKED) && !self.waits_for_stop(client))
+                .map(|(key, _)| key)
+                .collect();
             for key in blocked {
                 self.later.push(Later::Unblock(key, Some(TURNED)));
                 self.close_after_reply(key);
@@ -398,6 +406,7 @@ impl State {
             login: (!config.masterauth.is_empty()).then(|| (config.masteruser.clone(), config.masterauth.clone())),
             port: if config.replica_announce_port != 0 { config.replica_announce_port } else { config.port },
             address: config.replica_announce_ip.clone(),
+            promotes: self.replication.failover.stage == failover::Stage::Following,
             claim: self.replication.claims.then(|| (self.claimed_name(), self.position().offset + 1)),
             version: REDIS_VERSION,
         }
@@ -491,7 +500,9 @@ impl State {
     fn greet_replicas(&mut self, now: Millis) {
         let period = Millis::from_seconds(self.config.repl_ping_replica_period.into());
         let due = now >= self.replication.next_ping || self.replication.next_ping.saturating_sub(now) > period;
-        if due && !self.replication.follows() && self.replication.online().next().is_some() {
+        // nothing may be added to what a failover waits for
+        let still = self.replication.failover.stage == failover::Stage::Waiting;
+        if due && !still && !self.replication.follows() && self.replication.online().next().is_some() {
             self.replication.next_ping = now.saturating_add(period);
             self.feed.tell_replicas(&[b"PING"]);
         }
@@ -571,6 +582,7 @@ impl Server {
         let (me, now) = (self.state.introduction(), self.keyspace.now);
         let state = &mut self.state;
         let Some(link) = state.replication.link.as_mut().filter(|_| state.replication.link_client == Some(key)) else { return };
+        let asks = link.is_asking();
         let read = link.read(inbound.bytes, now, &me, &mut state.clients[key].output.tail);
         state.note_output(key);
         let failure = match read {
@@ -591,11 +603,15 @@ impl Server {
                 log::warn!("{why}");
                 self.state.lose_link(key);
                 self.state.close_now(key, "the link failed");
+                if asks && self.state.replication.failover.stage == failover::Stage::Following {
+                    self.state.abort_failover(&mut self.keyspace, "Failover target rejected psync request");
+                }
             }
         }
     }
 
     fn link_event(&mut self, key: ClientKey, event: Event, bytes: &[u8]) -> Result<(), String> {
+        self.state.end_failover(&mut self.keyspace);
         match event {
             Event::Resumed(id) => {
                 if let Some(id) = id.filter(|id| *id != self.state.replication.stream.id) {

@@ -210,6 +210,7 @@ impl Server {
             self.state.distribute();
             self.state.start_syncs(&mut self.keyspace);
             self.state.feed_catching();
+            self.state.attend_failover(&mut self.keyspace);
         }
     }
 
@@ -386,11 +387,7 @@ impl Server {
             let timer = if word == 0 { Timer::Pause } else { Timer::Blocked(ClientKey((word - 1) as usize)) };
             match timer {
                 Timer::Blocked(key) => self.time_out(key),
-                Timer::Pause => {
-                    if self.state.pause.until.is_some_and(|until| until <= self.keyspace.now) {
-                        self.state.unpause(&mut self.keyspace);
-                    }
-                }
+                Timer::Pause => self.state.end_pauses(&mut self.keyspace),
             }
         }
     }
@@ -421,6 +418,7 @@ impl Server {
         state.stats.rates.sample(state.now.monotonic.0, counters);
         self.close_idle_clients();
         self.state.replication_cron(&mut self.keyspace);
+        self.state.attend_stop(&mut self.keyspace);
         self.state.attend_snapshot(&mut self.keyspace);
         self.state.tidy_lines();
         self.attend_rewrite();

@@ -499,6 +499,8 @@ fn a_stop_saves_what_it_is_told_to() {
     storage.fail_after(0, true);
     assert_eq!(world.ask(client, "SHUTDOWN"), "-ERR Errors trying to SHUTDOWN. Check logs.");
     world.server.signalled(true);
+    assert!(world.server.is_stopping());
+    world.pass_ms(200);
     assert!(!world.server.is_stopping());
     assert_eq!(world.ask(client, "SHUTDOWN FORCE"), "");
     assert!(world.server.is_stopping());

@@ -480,7 +480,7 @@ fn replication(report: &mut Report<'_>) {
         report.line(&format!("slave{index}"), format_args!("ip={address},port={port},state={word},offset={offset},lag={lag}"));
     }
     let stream = &replication.stream;
-    report.line("master_failover_state", "no-failover");
+    report.line("master_failover_state", replication.failover.stage.word());
     report.line("master_replid", ascii(&stream.id));
     report.line("master_replid2", ascii(&stream.second().0));
     report.line("master_repl_offset", stream.offset());

@@ -17,9 +17,10 @@ use crate::config::ShutdownActions as Actions;
 use crate::resp::request::Args;
 use crate::server::REDIS_VERSION;
 use crate::server::client::ClientFlags;
-use crate::server::context::{Ctx, DONE, Outcome, integer};
+use crate::server::context::{Block, Ctx, DONE, Flow, OnTimeout, Outcome, integer};
 use crate::server::error::Error;
 use crate::server::row::{Command, Flags};
+use crate::server::shutdown::{Begun, STAYS};
 
 /// The rows of the commands that stand alone.
 pub const COMMANDS: &[Command] = &[
@@ -109,11 +110,23 @@ fn shutdown(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
         return Err(Error::SYNTAX);
     }
     if abort {
-        return Err(Error::fixed("ERR No shutdown in progress."));
+        if !ctx.state.abort_stop(ctx.db.space()) {
+            return Err(Error::fixed("ERR No shutdown in progress."));
+        }
+        ctx.reply.ok();
+        return DONE;
     }
     match ctx.state.shut_down(ctx.db.space(), actions) {
-        Ok(()) => DONE,
-        Err(_) => Err(Error::fixed("ERR Errors trying to SHUTDOWN. Check logs.")),
+        Begun::Stops => DONE,
+        Begun::Stays => Err(STAYS),
+        Begun::Waits => Ok(Flow::Block(Box::new(Block {
+            keys: Vec::new(),
+            wants: None,
+            wants_loss: false,
+            deadline: None,
+            on_timeout: OnTimeout::Null,
+            request: None,
+        }))),
     }
 }
 

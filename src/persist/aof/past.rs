@@ -93,8 +93,9 @@ impl PastReader {
         self.offset
     }
 
-    /// The next bytes of the history, about `most` of them; none at the end of what is written.
-    pub fn read(&mut self, storage: &dyn Storage, most: usize) -> io::Result<Vec<u8>> {
+    /// The next bytes of the history, about `most` of them, or fewer while what is known is passed over; `None` at the
+    /// end of what is written.
+    pub fn read(&mut self, storage: &dyn Storage, most: usize) -> io::Result<Option<Vec<u8>>> {
         let mut out = Vec::new();
         let mut passed = 0;
         while out.len() < most && passed < most {
@@ -107,7 +108,7 @@ impl PastReader {
                 continue;
             }
             if self.reader.is_none() {
-                let Some(path) = self.files.pop_front() else { break };
+                let Some(path) = self.files.pop_front() else { return Ok(Some(out).filter(|out| !out.is_empty())) };
                 let mut file = storage.open(&path)?;
                 let skip = std::mem::take(&mut self.skip);
                 file.skip(skip)?;
@@ -115,7 +116,7 @@ impl PastReader {
             }
             passed += self.step(&mut out)?;
         }
-        Ok(out)
+        Ok(Some(out))
     }
 
     /// Takes one command or annotation; gives how long it is in the file.
@@ -177,10 +178,12 @@ mod tests {
                 let mut reader = past.read_from(100 + from as u64, files()).expect("held");
                 let mut read = Vec::new();
                 while reader.offset() < 100 + whole.len() as u64 {
-                    read.extend(reader.read(&storage, most).expect("memory"));
+                    read.extend(reader.read(&storage, most).expect("memory").expect("there is more"));
                 }
                 assert_eq!(read, whole.as_bytes()[from..], "from {from}, {most} at a time");
-                assert!(reader.read(&storage, most).expect("memory").is_empty());
+                while let Some(more) = reader.read(&storage, most).expect("memory") {
+                    assert!(more.is_empty());
+                }
             }
         }
         past.retire(2);
