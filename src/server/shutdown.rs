@@ -83,16 +83,16 @@ impl State {
 
     /// Looks after a stop that waits, or that a signal has asked for.
     pub(super) fn attend_stop(&mut self, space: &mut Keyspace) {
-        match (self.stopping, self.signalled.take()) {
-            (Some(stopping), _) if space.now >= stopping.until || self.replicas_have_all() => {
+        let signalled = self.signalled.take();
+        if let Some(stopping) = self.stopping {
+            if space.now >= stopping.until || self.replicas_have_all() {
                 self.finish_stop(space, stopping.actions);
             }
-            (None, Some(actions)) if self.stop.is_none() => {
-                if self.shut_down(space, actions) == Begun::Stays {
-                    log::warn!("Received a signal to shut down but errors trying to save the data, check the logs for more information");
-                }
-            }
-            _ => {}
+            return;
+        }
+        let Some(actions) = signalled.filter(|_| self.stop.is_none()) else { return };
+        if self.shut_down(space, actions) == Begun::Stays {
+            log::warn!("Received a signal to shut down but errors trying to save the data, check the logs for more information");
         }
     }
 
