@@ -3,7 +3,7 @@
 ARGS ?=
 CARGO ?= cargo
 
-.PHONY: help run build test lint bench suite interop oracle sim fuzz peers clean
+.PHONY: help run build test lint bench suite interop sentinel oracle sim fuzz peers clean
 
 # of `make sim`, `make fuzz` and `make suite`
 SEED ?= 1
@@ -36,6 +36,9 @@ suite: build ## runs Redis's own test suite against the server (fetches it if it
 
 interop: build ## lets redis-cli, redis-benchmark and client libraries talk to the server (installs what is missing)
 	tests/tools/interop target/release/ruddle
+
+sentinel: build ## lets Redis's Sentinel fail over while primaries are killed under load (needs redis-server)
+	tests/tools/sentinel target/release/ruddle
 
 sim: ## plays SEEDS simulated stories from SEED on (SEED=17 SEEDS=1 plays one again)
 	SIM_SEED=$(SEED) SIM_SEEDS=$(SEEDS) $(CARGO) test --test sim -- promises model

@@ -9,8 +9,8 @@
 //! session has [`ClientFlags::LINK`] and its bytes go to the state machine; then [`ClientFlags::PRIMARY`],
 //! and they are requests, run without replies, whose bytes are appended to our history as they came.
 //!
-//! - **A position is between units.** Bytes of a transaction that has not ended are held back: our offset,
-//!   our acknowledgements and our own replicas see all of it or nothing.
+//! - **A position is between units.** Bytes of a transaction that has not ended are held back, and none that
+//!   came before it: our offset, our acknowledgements and our own replicas see all of it or nothing.
 //! - **Of the primary's own commands none is propagated**: replicas downstream and the append-only file get
 //!   its bytes instead.
 //! - **Keys leave by the primary's word**: its commands see overdue keys as any other, other clients do
@@ -26,7 +26,7 @@ use super::error::Error;
 use super::failover::{self, Failover};
 use super::full_sync::FileInTransit;
 use super::loading::View;
-use super::turn::Inbound;
+use super::turn::{FromPrimary, Inbound};
 use super::{Later, REDIS_VERSION, Server, State};
 use crate::base::clock::{Micros, Millis};
 use crate::base::random::Random;
@@ -641,23 +641,34 @@ impl Server {
         state.acknowledge();
     }
 
-    /// The primary's commands in `bytes` have run: they are history. `left_out` is what of them changes no data.
+    /// The primary's commands in `bytes` have run: whole units are history, an unfinished one waits for its end.
     #[cold]
-    pub(super) fn follow_on(&mut self, key: ClientKey, bytes: &[u8], left_out: &[Range<usize>]) {
+    pub(super) fn follow_on(&mut self, key: ClientKey, bytes: &[u8], chunk: FromPrimary) {
         let state = &mut self.state;
         if state.replication.link_client != Some(key) || bytes.is_empty() {
             return;
         }
-        let before = state.replication.held.len();
-        state.replication.held_left_out.extend(left_out.iter().map(|range| range.start + before..range.end + before));
-        state.replication.held.extend_from_slice(bytes);
         let now = self.keyspace.now;
         if let Some(link) = &mut state.replication.link {
             link.heard(now);
         }
-        if !state.clients[key].flags.any(ClientFlags::MULTI) {
-            let block = Bytes::from(std::mem::take(&mut state.replication.held));
-            let left_out = std::mem::take(&mut state.replication.held_left_out);
+        let replication = &mut state.replication;
+        let before = replication.held.len();
+        replication.held.extend_from_slice(bytes);
+        replication.held_left_out.extend(chunk.left_out.iter().map(|range| range.start + before..range.end + before));
+        let open = state.clients[key].flags.any(ClientFlags::MULTI);
+        let whole = match (open, chunk.whole) {
+            (false, _) => before + bytes.len(),
+            (true, 0) => 0,
+            (true, whole) => before + whole,
+        };
+        if whole > 0 {
+            let rest = replication.held.split_off(whole);
+            let block = Bytes::from(std::mem::replace(&mut replication.held, rest));
+            let split = replication.held_left_out.partition_point(|range| range.start < whole);
+            let later = replication.held_left_out.split_off(split);
+            let left_out = std::mem::replace(&mut replication.held_left_out, later);
+            replication.held_left_out.iter_mut().for_each(|range| *range = range.start - whole..range.end - whole);
             state.record(block, &left_out);
         }
         state.acknowledge_if_wanted();

@@ -16,7 +16,7 @@ use crate::base::clock::{Millis, Now};
 use crate::keyspace::expiry::Expiry;
 use crate::keyspace::{DbIndex, Hint};
 use crate::limits;
-use crate::resp::request::{self, Args, OwnedRequest, Parsed, RequestLimits, Span};
+use crate::resp::request::{self, Args, OwnedRequest, Parsed, Partial, RequestLimits, Span};
 
 /// What a client has sent and was not executed yet.
 pub struct Inbound<'a> {
@@ -28,6 +28,15 @@ pub struct Inbound<'a> {
     pub fresh: usize,
     /// Set by the turn: how many are done with.
     pub consumed: usize,
+}
+
+/// What the requests of one turn from a primary were.
+#[derive(Default)]
+pub(super) struct FromPrimary {
+    /// Bytes of them that are whole units: what follows belongs to a transaction that has not ended.
+    pub whole: usize,
+    /// What of them changes no data.
+    pub left_out: Vec<Range<usize>>,
 }
 
 /// A parsed request.
@@ -137,7 +146,7 @@ impl Server {
                 unauthenticated: true,
             }
         };
-        let (db, mut at) = (client.db, 0);
+        let (db, mut at, mut blank_behind) = (client.db, 0, false);
         loop {
             let first = spans.len();
             let mut request = Request {
@@ -181,9 +190,16 @@ impl Server {
                     if requests.len() == before {
                         inbound.consumed = end;
                     }
+                    blank_behind = requests.len() > before;
                     continue;
                 }
-                Parsed::Incomplete => break,
+                Parsed::Incomplete => {
+                    if blank_behind {
+                        // what is kept begins with the blank, not with the request
+                        client.partial = Partial::default();
+                    }
+                    break;
+                }
                 Parsed::Error(text) => {
                     request.end = inbound.bytes.len();
                     request.special = Some(Special::Breach(text));
@@ -192,6 +208,7 @@ impl Server {
                 }
             }
             requests.push(request);
+            blank_behind = false;
             if !limits.unauthenticated {
                 continue;
             }
@@ -199,7 +216,13 @@ impl Server {
             break;
         }
         if from_primary && requests.len() == before && inbound.consumed > 0 {
-            self.follow_on(inbound.client, &inbound.bytes[..inbound.consumed], std::slice::from_ref(&(0..inbound.consumed)));
+            // empty lines
+            let blank = Some(0..inbound.consumed);
+            self.follow_on(
+                inbound.client,
+                &inbound.bytes[..inbound.consumed],
+                FromPrimary { left_out: blank.into_iter().collect(), whole: 0 },
+            );
         }
     }
 
@@ -225,7 +248,7 @@ impl Server {
             self.keyspace.expiry = Expiry::Ignore;
             self.keyspace.effects.recording = false;
         }
-        let mut left_out = Vec::new();
+        let mut chunk = FromPrimary::default();
         let mut may_run = self.state.clients.get(key).is_some_and(|client| !client.flags.any(ClientFlags::CLOSE_NOW));
         while at < requests.len() && requests[at].inbound == index {
             let request = &requests[at];
@@ -247,7 +270,10 @@ impl Server {
                 let ended = self.run(key, args, request);
                 if ended != Ended::Postponed {
                     if from_primary {
-                        left_out.extend(self.changes_nothing(
+                        if !self.state.clients.get(key).is_some_and(|client| client.flags.any(ClientFlags::MULTI)) {
+                            chunk.whole = request.end;
+                        }
+                        chunk.left_out.extend(self.changes_nothing(
                             &inbound.bytes[inbound.consumed..request.end],
                             inbound.consumed,
                             request.command,
@@ -266,12 +292,12 @@ impl Server {
                 self.keyspace.expiry = Expiry::Hide;
             }
             self.state.update_recording(&mut self.keyspace);
-            self.follow_on(key, &inbound.bytes[..inbound.consumed], &left_out);
+            self.follow_on(key, &inbound.bytes[..inbound.consumed], chunk);
         }
         // a request that was parsed but may not run is parsed again when it may
         if let Some(client) = self.state.clients.get_mut(key) {
             if !may_run {
-                client.partial = request::Partial::default();
+                client.partial = Partial::default();
             }
             client.pending_input = inbound.bytes.len() - inbound.consumed;
             if !client.flags.any(ClientFlags::AUTHENTICATED) || requests[at - 1].special.is_some() {

@@ -3,6 +3,22 @@
 use crate::harness::{World, check, check_with, check3};
 
 #[test]
+fn empty_lines_between_requests_are_passed_over_wherever_the_input_is_cut() {
+    let mut bytes = Vec::new();
+    for key in 0..6 {
+        bytes.extend(crate::harness::request(&format!("SET k{key} value")));
+        bytes.extend(std::iter::repeat_n(b'\n', key));
+    }
+    for cut in 1..bytes.len() {
+        let mut world = crate::harness::World::new();
+        let client = world.connect();
+        world.send_raw(client, &bytes[..cut]);
+        world.send_raw(client, &bytes[cut..]);
+        assert_eq!(world.received(client), vec!["+OK"; 6], "cut at {cut}");
+    }
+}
+
+#[test]
 fn ping_and_echo() {
     check(&[
         ("PING", "+PONG"),

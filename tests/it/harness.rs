@@ -59,6 +59,11 @@ impl World {
         Now { unix: Micros(self.now_us), monotonic: Monotonic(u64::try_from(self.now_us - START_MS * 1000).expect("time goes on")) }
     }
 
+    /// The time in Unix milliseconds.
+    pub fn now_ms(&self) -> i64 {
+        self.now_us / 1000
+    }
+
     /// A new connection.
     pub fn connect(&mut self) -> ClientKey {
         let peer = Peer { address: "127.0.0.1:1".into(), local_address: "127.0.0.1:6379".into(), loopback: true, ..Peer::default() };

@@ -19,6 +19,7 @@ mod geo;
 mod harness;
 mod hash;
 mod help;
+mod history;
 mod hyperloglog;
 mod info;
 mod keys;

@@ -1,12 +1,15 @@
 //! Replication without sockets: worlds tied by pipes that deliver in any pieces and may be cut at any byte.
 
 use ruddle::base::random::Random;
+use ruddle::persist::rdb::load::{Overdue, Twice};
+use ruddle::persist::storage::faulty::Faulty;
+use ruddle::server::Server;
 use ruddle::server::client::{ClientKey, Peer};
 
 use crate::harness::{World, check, request};
 
 /// A link: the replica's session and the primary's, and what is on its way.
-struct Pipe {
+pub struct Pipe {
     replica: (usize, ClientKey),
     primary: (usize, ClientKey),
     up: Vec<u8>,
@@ -14,41 +17,82 @@ struct Pipe {
 }
 
 /// Servers that call each other by the port numbers 1, 2, and so on.
-struct Net {
-    worlds: Vec<World>,
+pub struct Net {
+    pub worlds: Vec<World>,
     admins: Vec<ClientKey>,
     pipes: Vec<Pipe>,
-    random: Random,
+    pub random: Random,
+    /// The disk of each, if it has one, and its directives.
+    homes: Vec<(Faulty, Vec<(String, String)>)>,
 }
 
 impl Net {
     /// A chain: each server follows the one before.
-    fn chain(length: usize, seed: u64, directives: &[(&str, &str)]) -> Net {
-        let mut worlds: Vec<World> = (0..length)
-            .map(|at| {
-                let primary = format!("host {at}");
-                let mut all = vec![("repl-diskless-sync-delay", "0"), ("enable-debug-command", "yes")];
-                all.extend_from_slice(directives);
-                if at > 0 {
-                    all.push(("replicaof", &primary));
-                }
-                World::with(&all)
-            })
-            .collect();
-        for (at, world) in worlds.iter_mut().enumerate() {
-            // servers of one seed would give their histories one name
-            world.server.state.random = Random::from_seed(seed * 100 + at as u64);
+    pub fn chain(length: usize, seed: u64, directives: &[(&str, &str)]) -> Net {
+        let mut net = Net { worlds: Vec::new(), admins: Vec::new(), pipes: Vec::new(), random: Random::from_seed(seed), homes: Vec::new() };
+        for at in 0..length {
+            let mut all = vec![("repl-diskless-sync-delay", "0".to_string()), ("enable-debug-command", "yes".into())];
+            all.extend([("replica-announce-ip", "host".to_string()), ("replica-announce-port", (at + 1).to_string())]);
+            all.extend(directives.iter().map(|(name, value)| (*name, value.to_string())));
+            if at > 0 {
+                all.push(("replicaof", format!("host {at}")));
+            }
+            net.homes.push((Faulty::new(), all.into_iter().map(|(name, value)| (name.to_string(), value)).collect()));
+            let world = net.world(at);
+            net.worlds.push(world);
         }
-        let admins = worlds.iter_mut().map(World::connect).collect();
-        Net { worlds, admins, pipes: Vec::new(), random: Random::from_seed(seed) }
+        net.admins = net.worlds.iter_mut().map(World::connect).collect();
+        net
     }
 
-    fn ask(&mut self, world: usize, line: &str) -> String {
+    /// A server on the disk and with the directives of that place.
+    fn world(&mut self, at: usize) -> World {
+        let (disk, directives) = &self.homes[at];
+        let directives: Vec<(&str, &str)> = directives.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let mut world = World::with(&directives);
+        // servers of one seed would give their histories one name
+        world.server.state.random = Random::from_seed(self.random.next_u64());
+        world.server.state.snapshots.storage = Box::new(disk.clone());
+        if world.server.state.config.appendonly {
+            world.server.start_aof().expect("sound files");
+        } else {
+            let Server { keyspace, state, .. } = &mut world.server;
+            let loaded = state.snapshots.load(keyspace, &state.config, Overdue::Keep, Twice::Refuse).expect("a sound file");
+            if let Some(loaded) = loaded {
+                world.server.go_on_from_snapshot(&loaded);
+            }
+        }
+        world
+    }
+
+    /// A server's process ends in the midst of anything, and it starts again on its files.
+    pub fn kill(&mut self, at: usize) {
+        while let Some(index) = self.pipes.iter().position(|pipe| pipe.replica.0 == at || pipe.primary.0 == at) {
+            self.cut(index);
+        }
+        let (now, replicaof) = (self.worlds[at].now_ms(), self.worlds[at].server.state.config.replicaof.clone());
+        // what CONFIG REWRITE would have kept
+        self.homes[at].1.retain(|(name, _)| name != "replicaof");
+        if let Some((host, port)) = replicaof {
+            self.homes[at].1.push(("replicaof".into(), format!("{host} {port}")));
+        }
+        self.worlds[at] = self.world(at);
+        let passed = now - self.worlds[at].now_ms();
+        self.worlds[at].pass_ms(passed);
+        self.admins[at] = self.worlds[at].connect();
+    }
+
+    /// The client that [`Net::ask`] asks through.
+    pub fn admin(&self, world: usize) -> ClientKey {
+        self.admins[world]
+    }
+
+    pub fn ask(&mut self, world: usize, line: &str) -> String {
         self.worlds[world].ask(self.admins[world], line)
     }
 
     /// A field of INFO.
-    fn info(&mut self, world: usize, field: &str) -> String {
+    pub fn info(&mut self, world: usize, field: &str) -> String {
         let text = self.ask(world, "INFO everything");
         let line = text
             .split("\\r\\n")
@@ -72,7 +116,7 @@ impl Net {
         }
     }
 
-    fn cut(&mut self, index: usize) {
+    pub fn cut(&mut self, index: usize) {
         let pipe = self.pipes.swap_remove(index);
         for (world, client) in [pipe.replica, pipe.primary] {
             self.worlds[world].disconnect(client);
@@ -113,7 +157,7 @@ impl Net {
         }
     }
 
-    fn step(&mut self) {
+    pub fn step(&mut self) {
         self.dial();
         self.carry();
         for world in &mut self.worlds {
@@ -124,7 +168,7 @@ impl Net {
 
     /// Steps until all have the same history, and the same data.
     #[track_caller]
-    fn settle(&mut self) {
+    pub fn settle(&mut self) {
         for _ in 0..5_000 {
             self.step();
             let offsets: Vec<(u64, [u8; 40])> = self
@@ -143,7 +187,7 @@ impl Net {
         panic!("the servers never agree");
     }
 
-    fn write_something(&mut self, world: usize) {
+    pub fn write_something(&mut self, world: usize) {
         let (a, b) = (self.random.below(20), self.random.below(1000));
         let line = match self.random.below(12) {
             0 => format!("SET s{a} {b}"),
