@@ -70,6 +70,16 @@ pub const SHORT_BACKLOG: usize = 4 << 20;
 pub const QUERY_MAX: usize = u32::MAX as usize - (16 << 20);
 /// Bytes that one call writes to a client before others have their turn.
 pub const WRITE_BUDGET: usize = 1024 * 1024;
+/// Nanoseconds that a poll takes which does not sleep, and that each event adds: one that took longer has slept.
+pub const POLL_NANOS: u64 = 10_000;
+/// See [`POLL_NANOS`].
+pub const EVENT_NANOS: u64 = 300;
+/// Nanoseconds from which on a turn is so long that it matters to know what arrived during it.
+pub const LONG_TURN_NANOS: u64 = 1_000_000;
+/// Bytes that the search for hot spots may take.
+pub const HOTSPOTS_MAX: usize = 2 << 20;
+/// Commands that one sample of the search for hot spots stands for at most.
+pub const HOTSPOT_STRIDE_MAX: u32 = 1_024;
 /// How long connections wait that could not be accepted, in milliseconds.
 pub const ACCEPT_RETRY_MS: i64 = 100;
 

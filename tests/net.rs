@@ -534,3 +534,71 @@ fn keys_travel_between_two_servers_and_a_dead_end_is_told() {
     client.send(&bulk(&[b"MIGRATE", b"127.0.0.1", closed.to_string().as_bytes(), b"k", b"0", b"5000"]));
     client.expect(b"+OK\r\n-IOERR error or timeout writing to target instance\r\n");
 }
+
+/// The text of a bulk reply to a request.
+fn ask_text(client: &mut Client, words: &[&[u8]]) -> String {
+    client.send(&bulk(words));
+    let mut line = Vec::new();
+    while !line.ends_with(b"\r\n") {
+        line.push(client.byte());
+    }
+    let length: usize = String::from_utf8_lossy(&line[1..line.len() - 2]).parse().expect("a bulk reply");
+    let mut body = vec![0; length + 2];
+    client.0.read_exact(&mut body).expect("the text");
+    String::from_utf8_lossy(&body).into_owned()
+}
+
+/// A number of a line of INFO: `name:...,field=number`.
+fn figure(info: &str, name: &str, field: &str) -> f64 {
+    let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap_or_else(|| panic!("{name} in {info}"));
+    let found = line.split(',').find_map(|part| part.strip_prefix(field)?.strip_prefix('='));
+    found.unwrap_or(line).parse().unwrap_or_else(|_| panic!("{name} {field} in {line}"))
+}
+
+#[test]
+fn a_command_that_holds_the_loop_shows_in_its_neighbours_service_time_and_is_named() {
+    let server = Running::with(&[("enable-debug-command", "yes")]);
+    let (mut sleeper, mut neighbour) = (server.connect(), server.connect());
+    neighbour.send(b"SET k v\r\nGET k\r\n");
+    neighbour.expect(b"+OK\r\n$1\r\nv\r\n");
+    sleeper.send(b"CLIENT SETNAME sleeper\r\n");
+    sleeper.expect(b"+OK\r\n");
+    let started = Instant::now();
+    let info = loop {
+        neighbour.send(b"CONFIG RESETSTAT\r\n");
+        neighbour.expect(b"+OK\r\n");
+        sleeper.send(b"DEBUG SLEEP 0.1\r\n");
+        // it arrives while the loop is held, or in the same turn, unless this thread is kept waiting meanwhile
+        neighbour.send(b"GET k\r\n");
+        neighbour.expect(b"$1\r\nv\r\n");
+        sleeper.expect(b"+OK\r\n");
+        let info = ask_text(&mut neighbour, &[b"INFO", b"everything"]);
+        if figure(&info, "service_percentiles_usec_get", "p99") >= 95_000.0 {
+            break info;
+        }
+        assert!(started.elapsed() < PATIENCE, "no neighbour feels it: {info}");
+    };
+    let execution = figure(&info, "latency_percentiles_usec_get", "p99");
+    assert!(execution < 1_000.0, "{execution} microseconds of execution");
+    assert!(figure(&info, "service_percentiles_usec_get", "queue_p99") >= 94_000.0);
+    let stall = info.lines().find(|line| line.starts_with("stall0:")).expect("a stall");
+    assert!(stall.contains("culprit=debug,") && stall.contains("name=sleeper"), "{stall}");
+    assert!(figure(&info, "stall0", "culprit_usec") >= 95_000.0, "{stall}");
+    neighbour.send(&bulk(&[b"LATENCY", b"STALLS", b"1"]));
+    neighbour.expect(b"*1\r\n*16\r\n$2\r\nid\r\n:");
+}
+
+#[test]
+fn what_waits_behind_a_blocking_command_has_waited_since_it_came_and_the_wait_itself_is_no_service() {
+    let server = Running::with(&[]);
+    let (mut blocked, mut neighbour) = (server.connect(), server.connect());
+    blocked.send(&bulk(&[b"BLPOP", b"k", b"0"]));
+    blocked.send(b"ECHO x\r\n");
+    std::thread::sleep(Duration::from_millis(50));
+    neighbour.send(&bulk(&[b"RPUSH", b"k", b"v"]));
+    neighbour.expect(b":1\r\n");
+    blocked.expect(b"*2\r\n$1\r\nk\r\n$1\r\nv\r\n$1\r\nx\r\n");
+    let info = ask_text(&mut neighbour, &[b"INFO", b"servicestats"]);
+    assert!(figure(&info, "service_percentiles_usec_echo", "p99") >= 45_000.0, "{info}");
+    assert!(figure(&info, "service_percentiles_usec_blpop", "max") < 45_000.0, "{info}");
+}

@@ -142,7 +142,6 @@ pub(super) static ROWS: &[Row] = &[
     absent("socket-mark-id", "0", "sockets carry no mark")
         .is(int(0, u32::MAX as i128), Fixed)
         .about("Mark that the kernel puts on packets of this server."),
-    absent("metrics-port", "0", "INFO is the only way to the counters").is(PORT, Fixed).about("Port that serves the counters over HTTP."),
     absent("mptcp", "no", MPTCP).is(BOOL, Hidden).about("Listens with multipath TCP."),
     absent("repl-mptcp", "no", MPTCP).is(BOOL, Hidden).about("Replicates over multipath TCP."),
     absent("rdma-port", "0", RDMA).is(PORT, Hidden).about("Port for RDMA."),
@@ -150,18 +149,6 @@ pub(super) static ROWS: &[Row] = &[
     absent("rdma-rx-size", "1048576", RDMA).is(int(65536, 16777216), Hidden).about("Receive buffer of an RDMA connection."),
     absent("rdma-completion-vector", "-1", RDMA).is(int(-1, 1024), Hidden).about("Completion vector of an RDMA connection."),
     // ---- parts of abilities
-    absent("commandlog-request-larger-than", "1048576", "the slow log alone is kept")
-        .is(int(-1, LONG), Settable)
-        .about("Bytes of a request from which it enters the log of large requests; -1 logs none."),
-    absent("commandlog-large-request-max-len", "128", "the slow log alone is kept")
-        .is(int(0, LONG), Settable)
-        .about("Number of entries that the log of large requests keeps."),
-    absent("commandlog-reply-larger-than", "1048576", "the slow log alone is kept")
-        .is(int(-1, LONG), Settable)
-        .about("Bytes of a reply from which its command enters the log of large replies; -1 logs none."),
-    absent("commandlog-large-reply-max-len", "128", "the slow log alone is kept")
-        .is(int(0, LONG), Settable)
-        .about("Number of entries that the log of large replies keeps."),
     absent("replica-ignore-disk-write-errors", "no", "a failed write stops a replica's append-only file as any other server's")
         .is(BOOL, Settable)
         .about("Lets a replica go on when it cannot write its append-only file."),

@@ -257,12 +257,30 @@ settings! {
         "Microseconds from which a command enters the slow log; 0 logs all, -1 none.";
     "slowlog-max-len" | "commandlog-slow-execution-max-len", slowlog_max_len: u64 = "128", int(0, LONG), Settable,
         "Number of entries that the slow log keeps.";
+    "commandlog-request-larger-than", commandlog_request_larger_than: i64 = "1048576", int(-1, LONG), Settable,
+        "Bytes of a request from which it enters the log of large requests; -1 logs none.";
+    "commandlog-large-request-max-len", commandlog_large_request_max_len: u64 = "128", int(0, LONG), Settable,
+        "Number of entries that the log of large requests keeps.";
+    "commandlog-reply-larger-than", commandlog_reply_larger_than: i64 = "1048576", int(-1, LONG), Settable,
+        "Bytes of a reply from which its command enters the log of large replies; -1 logs none.";
+    "commandlog-large-reply-max-len", commandlog_large_reply_max_len: u64 = "128", int(0, LONG), Settable,
+        "Number of entries that the log of large replies keeps.";
     "latency-monitor-threshold", latency_monitor_threshold: i64 = "0", int(0, LONG), Settable,
         "Milliseconds from which an event is recorded for LATENCY; 0 records none.";
     "latency-tracking", latency_tracking: bool = "yes", Shape::Bool, Settable,
         "Keeps a histogram of the duration of each command.";
     "latency-tracking-info-percentiles", latency_tracking_info_percentiles: Vec<f64> = "50 99 99.9", Shape::Percentiles, Settable,
         "Percentiles of command durations that INFO shows.";
+    "service-time-tracking", service_time_tracking: bool = "yes", Shape::Bool, Settable,
+        "Keeps a histogram of how long each command's requests waited and ran, from the arrival of their bytes to the write of their reply.";
+    "stall-threshold", stall_threshold: u32 = "10", int(0, INT), Settable,
+        "Milliseconds from which a turn of the event loop is logged as a stall, with its culprit; 0 logs none.";
+    "hotspot-tracking", hotspot_tracking: bool = "yes", Shape::Bool, Settable,
+        "Keeps track of the keys, prefixes and clients that take the most operations, processor time and bytes, and of the largest keys.";
+    "metrics-port", metrics_port: u16 = "0", int(0, 65535), Fixed,
+        "TCP port that serves metrics in Prometheus's format and a status page over HTTP; 0 opens none.";
+    "metrics-bind", metrics_bind: Vec<String> = "127.0.0.1 -::1", Shape::Addresses, Fixed,
+        "Addresses for `metrics-port`; a leading `-` forgives an address that this machine does not have.";
 
     // ---- scripts
 

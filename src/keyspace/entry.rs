@@ -309,6 +309,12 @@ impl<'a> EntryRef<'a> {
         self.value().map_or(0, |value| value.bytes(samples))
     }
 
+    /// Bytes of the block, its slot in the table, and what its value has besides; see [`EntryRef::outside_bytes`].
+    pub fn footprint(self, samples: usize) -> usize {
+        const SLOT: usize = 8;
+        SLOT + self.allocated() + self.outside_bytes(samples)
+    }
+
     /// Bytes of the block's allocation, without what a payload points to.
     pub fn allocated(self) -> usize {
         self.shape().size()

@@ -64,6 +64,10 @@ pub struct Connection {
     pub generation: u32,
     /// Input that was not executed.
     pub input: Backlog,
+    /// Since when what the socket has can have been readable, by the server's stopwatch.
+    pub since: u64,
+    /// The same of the input that was not executed.
+    pub kept_since: u64,
     /// How much of a long input the next turn is shown.
     pub window: usize,
     /// Whether the input is to be looked at before more is read: a client that was held back goes on, and

@@ -29,7 +29,7 @@ use super::syncer::Syncer;
 use crate::base::clock::{self, Millis, Now};
 use crate::config::Config;
 use crate::limits;
-use crate::server::client::{ClientFlags, ClientKey};
+use crate::server::client::{Client, ClientFlags, ClientKey};
 use crate::server::migration::{LineId, Wish};
 use crate::server::sockets::{Listening, Wanted};
 use crate::server::turn::Inbound;
@@ -70,6 +70,10 @@ pub struct Reactor {
     /// Sockets to other servers, for MIGRATE, and those of them that have news.
     couriers: Slab<Courier>,
     called: Vec<usize>,
+    /// When the last poll returned, by the server's stopwatch.
+    polled_at: u64,
+    /// Since when what the last poll reported can have been readable.
+    readable_since: u64,
     /// The server.
     pub server: Server,
 }
@@ -80,6 +84,8 @@ struct Part {
     client: ClientKey,
     source: Source,
     fresh: usize,
+    /// Since when the last of it can have been readable.
+    since: u64,
     consumed: usize,
 }
 
@@ -117,6 +123,8 @@ impl Reactor {
             pipe: 0,
             couriers: Slab::new(),
             called: Vec::new(),
+            polled_at: server.state.stopwatch.now(),
+            readable_since: server.state.stopwatch.now(),
             server,
         })
     }
@@ -145,14 +153,11 @@ impl Reactor {
     fn turn_while(&mut self, goes_on: impl Fn(&Server) -> bool) -> io::Result<Option<Stop>> {
         let mut events = Events::with_capacity(EVENTS);
         let mut next = Millis(0);
+        let mut asked = self.polled_at;
         while goes_on(&self.server) {
             let busy = !self.ready.is_empty() || self.accepting.contains(&true) || self.server.has_slices_to_send();
             let timeout = if busy { Duration::ZERO } else { wait(next) };
-            match self.poll.poll(&mut events, Some(timeout)) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+            self.poll(&mut events, timeout, asked)?;
             let now = clock::now();
             for event in &events {
                 self.take_event(event);
@@ -165,6 +170,7 @@ impl Reactor {
             self.serve_ready(now);
             next = self.server.tick(now).min(self.retry_accept.unwrap_or(Millis(i64::MAX)));
             self.after();
+            asked = self.server.state.turn_ended(self.polled_at);
             if let Some(stop) = self.server.state.stop.take() {
                 if matches!(stop, Stop::Orderly(_)) {
                     self.flush();
@@ -173,6 +179,31 @@ impl Reactor {
             }
         }
         Ok(self.server.state.stop.take())
+    }
+
+    /// Polls from `asked` on, and notes since when what is reported can have been readable. If the poll slept, its
+    /// events woke it; if not, they came at some time since the poll before. A long time shows that it slept. After
+    /// a long turn more hangs on it than on a guess: then it is asked first what is there already.
+    fn poll(&mut self, events: &mut Events, timeout: Duration, mut asked: u64) -> io::Result<()> {
+        let mut known = None;
+        if asked.saturating_sub(self.polled_at) > limits::LONG_TURN_NANOS {
+            poll_once(&mut self.poll, events, Duration::ZERO)?;
+            if events.is_empty() {
+                asked = self.server.state.stopwatch.now();
+                self.polled_at = asked;
+            } else {
+                known = Some(false);
+            }
+        }
+        if known.is_none() {
+            poll_once(&mut self.poll, events, timeout)?;
+        }
+        let now = self.server.state.stopwatch.now();
+        let reporting = limits::POLL_NANOS + limits::EVENT_NANOS * events.iter().count() as u64;
+        let slept = known.unwrap_or(now.saturating_sub(asked) > reporting);
+        self.readable_since = if slept { now } else { self.polled_at };
+        self.polled_at = now;
+        Ok(())
     }
 
     fn take_event(&mut self, event: &mio::event::Event) {
@@ -209,7 +240,10 @@ impl Reactor {
         }
         let Some(connection) = self.connections.get_mut(index).filter(|c| c.generation == generation) else { return };
         if event.is_readable() || event.is_read_closed() || event.is_error() {
-            connection.readable = true;
+            if !connection.readable {
+                connection.readable = true;
+                connection.since = self.readable_since;
+            }
             connection.ended |= event.is_read_closed() || event.is_error();
             self.queue(index);
         }
@@ -292,6 +326,8 @@ impl Reactor {
             client,
             generation,
             input: Backlog::default(),
+            since: self.readable_since,
+            kept_since: 0,
             window: limits::WINDOW,
             resumed: false,
             readable: false,
@@ -460,6 +496,7 @@ impl Reactor {
             return;
         };
         let again = connection.readable;
+        let since = if fresh > 0 { connection.since } else { connection.kept_since };
         let input = std::mem::take(&mut connection.input);
         let source = if large {
             let shown = connection.window.min(input.len());
@@ -469,7 +506,7 @@ impl Reactor {
             *used += kept + fresh;
             Source::Arena(start..start + kept + fresh)
         };
-        parts.push(Part { connection: index, client, source, fresh, consumed: 0 });
+        parts.push(Part { connection: index, client, source, fresh, since, consumed: 0 });
         if again {
             self.queue(index);
         }
@@ -482,7 +519,13 @@ impl Reactor {
         }
         let mut inbounds: Vec<Inbound<'_>> = parts
             .iter()
-            .map(|part| Inbound { client: part.client, bytes: part.source.bytes(&self.arena), fresh: part.fresh, consumed: 0 })
+            .map(|part| Inbound {
+                client: part.client,
+                bytes: part.source.bytes(&self.arena),
+                fresh: part.fresh,
+                since: part.since,
+                consumed: 0,
+            })
             .collect();
         self.server.turn(now, &mut inbounds);
         let consumed: Vec<usize> = inbounds.into_iter().map(|inbound| inbound.consumed).collect();
@@ -501,6 +544,11 @@ impl Reactor {
             return;
         };
         let mut hidden = false;
+        let held = self.server.state.clients.get(part.client).is_some_and(Client::is_held);
+        if !(held && part.consumed == 0 && part.source.kept() > part.fresh) {
+            // what a client has sent while it must wait came when the first of it came
+            connection.kept_since = part.since;
+        }
         connection.input = match part.source {
             Source::Arena(range) if range.len() == part.consumed => return,
             Source::Arena(range) => Backlog::of(&self.arena[range.start + part.consumed..range.end]),
@@ -562,6 +610,7 @@ impl Reactor {
                 }
             }
         }
+        self.server.state.close_runs();
         self.dial();
         self.watch_pipe();
         if self.server.has_garbage() {
@@ -669,6 +718,7 @@ impl Reactor {
         self.server.state.stats.bytes_out += sent as u64;
         self.server.state.stats.writes += 1;
         let (key, done, flags) = (connection.client, client.output.is_empty(), client.flags);
+        self.server.state.written(key);
         self.server.state.memory_changed(key);
         if failed || done && flags.any(ClientFlags::CLOSE_AFTER_REPLY) {
             self.close(index);
@@ -684,11 +734,26 @@ impl Reactor {
 }
 
 impl Source {
+    /// How much of a connection's input it holds.
+    fn kept(&self) -> usize {
+        match self {
+            Source::Arena(range) => range.len(),
+            Source::Own(own, _) => own.len(),
+        }
+    }
+
     fn bytes<'a>(&'a self, arena: &'a [u8]) -> &'a [u8] {
         match self {
             Source::Arena(range) => &arena[range.clone()],
             Source::Own(own, shown) => &own.bytes()[..*shown],
         }
+    }
+}
+
+fn poll_once(poll: &mut Poll, events: &mut Events, timeout: Duration) -> io::Result<()> {
+    match poll.poll(events, Some(timeout)) {
+        Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+        _ => Ok(()),
     }
 }
 

@@ -10,7 +10,7 @@
 
 use std::ops::Range;
 
-use crate::base::text;
+use crate::base::{number, text};
 use crate::limits;
 
 /// An argument: where it starts in the input, and its length.
@@ -50,6 +50,13 @@ impl<'a> Args<'a> {
     /// Arguments in `input` at `spans`.
     pub fn new(input: &'a [u8], spans: &'a [Span]) -> Self {
         Args { input, spans }
+    }
+
+    /// Bytes that the request takes on the wire, as an array of bulk strings.
+    pub fn wire_bytes(self) -> u64 {
+        let header = |number: usize| number::length_i64(i64::try_from(number).unwrap_or(i64::MAX)) + 3;
+        let words = self.iter().map(|word| header(word.len()) + word.len() + 2);
+        (header(self.len()) + words.sum::<usize>()) as u64
     }
 
     /// How many, the command's name included.

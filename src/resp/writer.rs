@@ -75,6 +75,12 @@ impl<'a> Reply<'a> {
         Mark(self.out.len())
     }
 
+    /// Bytes in the client's buffer, earlier replies that were not sent yet included.
+    #[inline]
+    pub fn written(&self) -> usize {
+        self.out.len()
+    }
+
     /// Forgets what was written since `mark`.
     pub fn cut_back(&mut self, mark: Mark) {
         self.out.truncate(mark.0);

@@ -240,7 +240,9 @@ impl Server {
     pub(super) fn run_parked(&mut self, key: ClientKey, timed_out: bool) {
         let Some(client) = self.state.clients.get_mut(key) else { return };
         let Some(blocked) = client.blocked.take() else { return };
-        self.state.command_started = self.state.stopwatch.now();
+        let woken = self.state.stopwatch.now();
+        self.state.command_started = woken;
+        self.state.request_bytes = blocked.request.args().wire_bytes();
         let flow = self.as_client(key, |ctx| {
             ctx.command = blocked.command;
             ctx.timed_out = timed_out;
@@ -250,8 +252,10 @@ impl Server {
             }
             flow
         });
+        let command = blocked.command;
         self.state.clients[key].blocked = Some(blocked);
         if matches!(flow, Flow::Done) {
+            self.state.service.note(key, command, woken);
             self.state.release(&mut self.keyspace, key);
         }
         self.conclude(Grouping::Together);

@@ -24,6 +24,7 @@
 use super::client::ClientFlags;
 use super::client::ClientKey;
 use super::consequences::Grouping;
+use super::stats::Culprit;
 use super::{Server, State};
 use crate::base::clock::Monotonic;
 use crate::base::memory;
@@ -197,7 +198,7 @@ impl Server {
         if self.keyspace.stats.evicted != evicted {
             let ended = self.state.stopwatch.now();
             let nanos = ended.saturating_sub(started);
-            self.state.stats.hold(nanos, || "eviction".to_string());
+            self.state.stats.hold(nanos, || Culprit::task("eviction"));
             let at = self.state.now.unix.to_millis().seconds();
             self.state.latency.note("eviction-cycle", at, nanos);
             // the time is not the waiting command's

@@ -1,6 +1,7 @@
 //! A session: what the server knows of one client.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::ops::{Index, IndexMut};
 
 use slab::Slab;
@@ -179,6 +180,15 @@ pub struct Client {
     pub tracking: Option<Box<Tracking>>,
     /// What it takes in the account of all clients' memory.
     pub counted: usize,
+    /// When the kernel last took output of it, by the stopwatch.
+    pub written_at: u64,
+}
+
+/// A client for people: `id=3 addr=127.0.0.1:50000 name=worker`.
+impl fmt::Display for Client {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "id={} addr={} name={}", self.id, self.peer.address, String::from_utf8_lossy(&self.name))
+    }
 }
 
 impl Client {

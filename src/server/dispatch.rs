@@ -5,7 +5,8 @@ use super::context::{Block, Ctx, DONE, Flow, OnTimeout, Outcome, Propagation};
 use super::error::Error;
 use super::registry::CommandId;
 use super::row::Flags;
-use super::{State, slowlog, tracking};
+use super::stats::Culprit;
+use super::{State, command_log, hotspots, tracking};
 use crate::config::PropagationFailure;
 use crate::keyspace::Keyspace;
 use crate::resp::request::Args;
@@ -291,12 +292,17 @@ pub fn call(ctx: &mut Ctx<'_>, args: Args<'_>) -> Flow {
         stats.latency.record(nanos);
     }
     state.stats.commands += 1;
+    let client = &state.clients[ctx.client];
     let registry = &state.registry;
-    state.stats.hold(nanos, || registry.get(command).full_name.clone());
-    let client = &mut state.clients[ctx.client];
+    state.stats.hold(nanos, || Culprit {
+        what: registry.get(command).full_name.clone(),
+        client: client.to_string(),
+        request: command_log::beginning(row, args),
+    });
     let reads = client.flags.any(ClientFlags::TRACKING) && row.flags.any(Flags::READONLY);
-    if nanos >= state.slow_nanos() {
-        note_slow(ctx, args, nanos);
+    let replied = (ctx.reply.written() - state.reply_base) as u64;
+    if state.hotspots.is_due() || state.look.wants(nanos, state.request_bytes, replied) {
+        look_closer(ctx, args, nanos, replied);
     }
     if reads {
         tracking::remember(ctx, args);
@@ -324,15 +330,42 @@ fn propagated_command_failed(ctx: &mut Ctx<'_>, error: &Error) {
     assert!(!ends, "propagation-error-behavior ends the server: '{name}' failed: {text}");
 }
 
-/// A command took long enough for the slow log or the latency monitor.
+/// From what on a command is worth a closer look: the least that the command log, the latency monitor and the search
+/// for hot spots ask for.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    /// Nanoseconds that it took.
+    pub nanos: u64,
+    /// Bytes of its request.
+    pub request: u64,
+    /// Bytes of its reply.
+    pub reply: u64,
+}
+
+impl Default for Look {
+    fn default() -> Look {
+        Look { nanos: u64::MAX, request: u64::MAX, reply: u64::MAX }
+    }
+}
+
+impl Look {
+    #[inline]
+    fn wants(&self, nanos: u64, request: u64, reply: u64) -> bool {
+        nanos >= self.nanos || request >= self.request || reply >= self.reply
+    }
+}
+
+/// A command that took long, or whose request or reply was long, or that is a sample.
 #[cold]
-fn note_slow(ctx: &mut Ctx<'_>, args: Args<'_>, nanos: u64) {
+fn look_closer(ctx: &mut Ctx<'_>, args: Args<'_>, nanos: u64, replied: u64) {
+    hotspots::look(ctx, args, nanos, replied);
+    if !ctx.state.look.wants(nanos, ctx.state.request_bytes, replied) {
+        return;
+    }
     let event = if ctx.row().flags.any(Flags::FAST) { "fast-command" } else { "command" };
     let at = ctx.state.now.unix.to_millis().seconds();
     ctx.state.latency.note(event, at, nanos);
-    if nanos >= ctx.state.slowlog.threshold_nanos {
-        slowlog::record(ctx, args, nanos);
-    }
+    command_log::record(ctx, args, nanos, replied);
 }
 
 /// Queues the command for the append-only file and the replicas, if it changed something.

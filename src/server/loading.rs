@@ -10,6 +10,7 @@
 //! aside from the data that it has ([`super::receipt`]) shows the old ones.
 
 use super::replay::Replay;
+use super::stats::Culprit;
 use super::{Server, State, Stop};
 use crate::base::clock::Millis;
 use crate::keyspace::DbIndex;
@@ -243,7 +244,7 @@ impl Server {
             Work::Received(load, place) => self.advance_received(load, place, &mut slice),
         };
         let nanos = self.state.stopwatch.now().saturating_sub(began);
-        self.state.stats.hold(nanos, || "loading".to_string());
+        self.state.stats.hold(nanos, || Culprit::task("loading"));
     }
 
     /// Loads all of what is being loaded before anything else happens.

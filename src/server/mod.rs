@@ -13,6 +13,7 @@ pub mod blocking;
 pub mod ceiling;
 pub mod client;
 pub mod client_memory;
+pub mod command_log;
 pub mod consequences;
 pub mod context;
 pub mod dispatch;
@@ -23,6 +24,7 @@ pub mod full_sync;
 pub mod gates;
 pub mod history;
 pub mod host;
+pub mod hotspots;
 pub mod latency;
 pub mod loading;
 pub mod migration;
@@ -35,9 +37,10 @@ pub mod registry;
 pub mod replay;
 pub mod replication;
 pub mod row;
+pub mod service;
 pub mod shutdown;
-pub mod slowlog;
 pub mod sockets;
+pub mod stalls;
 pub mod stats;
 pub mod syntax;
 pub mod tracking;
@@ -65,20 +68,24 @@ use blocking::Parked;
 use ceiling::Ceiling;
 use client::{Client, ClientFlags, ClientKey, Clients, Peer};
 use client_memory::ClientMemoryAccount;
+use command_log::{CommandLogs, Kind};
 use consequences::Feed;
 use context::{Ctx, Propagation};
+use dispatch::Look;
 use error::Error;
 use gates::{Gates, Pause, Why};
 use host::Host;
+use hotspots::Hotspots;
 use latency::LatencyMonitor;
 use migration::Migrations;
 use output::Output;
 use pubsub::PubSub;
 use registry::{CommandId, Registry};
 use replication::Replication;
+use service::Service;
 use shutdown::Stopping;
-use slowlog::SlowLog;
 use sockets::Sockets;
+use stalls::Stalls;
 use stats::Stats;
 use tracking::Caches;
 
@@ -146,8 +153,20 @@ pub struct State {
     pub client_memory: ClientMemoryAccount,
     /// CLIENT PAUSE.
     pub pause: Pause,
-    /// The slow log.
-    pub slowlog: SlowLog,
+    /// The command log.
+    pub command_logs: CommandLogs,
+    /// Requests whose replies are not written yet, and since when they wait.
+    pub service: Service,
+    /// What is hot.
+    pub hotspots: Hotspots,
+    /// Turns that took too long.
+    pub stalls: Stalls,
+    /// Which commands are worth a closer look.
+    pub look: Look,
+    /// Bytes of the request that runs.
+    pub request_bytes: u64,
+    /// Bytes of earlier replies in the buffer that the running request's reply goes to.
+    pub reply_base: usize,
     /// Spikes of latency.
     pub latency: LatencyMonitor,
     /// Primaries and replicas.
@@ -267,8 +286,8 @@ impl Server {
         keyspace.now = now.unix.to_millis();
         let (pubsub, caches) = (PubSub::new(&mut random), Caches::new(&mut random));
         let run_id = random.hex_id();
+        let hotspots = Hotspots::new(&mut random);
         let replication = Replication::new(&mut random, config.repl_backlog_size);
-        let slowlog = SlowLog::new(config.slowlog_log_slower_than, config.slowlog_max_len);
         let mut state = State {
             clients: Clients::default(),
             registry,
@@ -281,7 +300,13 @@ impl Server {
             ceiling: Ceiling::default(),
             client_memory: ClientMemoryAccount::default(),
             pause: Pause::default(),
-            slowlog,
+            command_logs: CommandLogs::default(),
+            service: Service::default(),
+            hotspots,
+            stalls: Stalls::default(),
+            look: Look::default(),
+            request_bytes: 0,
+            reply_base: 0,
             latency: LatencyMonitor::default(),
             replication,
             host: Host::default(),
@@ -376,6 +401,7 @@ impl Server {
                 subscriptions: None,
                 tracking: None,
                 counted: 0,
+                written_at: 0,
             }
         })
     }
@@ -386,6 +412,7 @@ impl Server {
         self.state.release(&mut self.keyspace, key);
         self.state.forget(&mut self.keyspace, key);
         self.state.memory_gone(key);
+        self.state.service.forget(key);
         self.state.clients.remove(key);
         self.settle();
         self.broadcast_changes();
@@ -403,12 +430,13 @@ impl Server {
         if out.capacity() == 0 {
             out = self.state.spare.take();
         }
+        self.state.reply_base = before;
         let mut ctx = Ctx {
             db: self.keyspace.db(index),
             reply: Reply::new(&mut out, protocol),
             state: &mut self.state,
             client: key,
-            command: CommandId(0),
+            command: CommandId::NONE,
             propagation: Propagation::Verbatim,
             must_not_block: false,
             timed_out: false,
@@ -504,11 +532,17 @@ impl State {
     /// Obeys the configuration where it is not read from at each use.
     pub fn apply_config(&mut self, space: &mut Keyspace) {
         let config = &self.config;
-        self.slowlog.configure(config.slowlog_log_slower_than, config.slowlog_max_len);
+        self.command_logs.configure(config);
         self.latency.configure(config.latency_monitor_threshold);
         if !config.latency_tracking {
             self.registry.iter_mut().for_each(|command| command.stats.latency.clear());
         }
+        self.service.on = config.service_time_tracking;
+        if !config.service_time_tracking {
+            self.service = Service::default();
+            self.registry.iter_mut().for_each(|command| command.stats.service.clear());
+        }
+        self.stalls.configure(config.stall_threshold);
         space.heat.log_factor = config.lfu_log_factor;
         space.heat.decay_minutes = config.lfu_decay_time;
         space.eviction.configure(config.maxmemory_policy, config.maxmemory_samples, config.lazyfree_lazy_eviction);
@@ -527,12 +561,14 @@ impl State {
         self.gates.limited = self.ceiling.limit != 0 || self.client_memory.limit != 0;
         self.gates.out_of_memory &= self.ceiling.limit != 0;
         self.gates.update();
-    }
-
-    /// From how many nanoseconds on a command is worth a closer look.
-    #[inline]
-    pub fn slow_nanos(&self) -> u64 {
-        self.slowlog.threshold_nanos.min(self.latency.threshold_nanos)
+        let now = self.hot_seconds();
+        self.hotspots.configure(self.config.hotspot_tracking, now);
+        let (long, large) = self.hotspots.always();
+        self.look = Look {
+            nanos: self.command_logs.slow_nanos().min(self.latency.threshold_nanos).min(long),
+            request: self.command_logs.large_bytes(Kind::LargeRequest).min(large),
+            reply: self.command_logs.large_bytes(Kind::LargeReply).min(large),
+        };
     }
 
     /// CONFIG RESETSTAT: counters start anew.
@@ -541,6 +577,7 @@ impl State {
         self.stats = Stats { rates, peak_memory: crate::base::memory::used(), ..Stats::default() };
         self.stats.rates.restart();
         self.ceiling.reset_exceeded();
+        self.stalls.reset();
         self.registry.iter_mut().for_each(|command| command.stats = stats::CommandStats::default());
         space.stats = crate::keyspace::KeyStats::default();
         space.expiry_stats = crate::keyspace::expiry::ExpiryStats::default();

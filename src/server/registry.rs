@@ -7,6 +7,11 @@ use super::stats::CommandStats;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CommandId(pub u16);
 
+impl CommandId {
+    /// No command: what a request calls that is not known.
+    pub const NONE: CommandId = CommandId(u16::MAX);
+}
+
 /// A row with what this server knows of it.
 pub struct Registered {
     /// The row.

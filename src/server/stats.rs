@@ -18,12 +18,18 @@ impl Histogram {
     /// Counts one duration.
     #[inline]
     pub fn record(&mut self, nanos: u64) {
+        self.record_many(nanos, 1);
+    }
+
+    /// Counts a duration that `times` things took each.
+    #[inline]
+    pub fn record_many(&mut self, nanos: u64, times: u64) {
         if self.counts.is_empty() {
             self.counts = vec![0; BUCKETS];
         }
-        self.counts[Self::bucket(nanos)] += 1;
-        self.total += 1;
-        self.sum = self.sum.wrapping_add(nanos);
+        self.counts[Self::bucket(nanos)] += times;
+        self.total += times;
+        self.sum = self.sum.wrapping_add(nanos.wrapping_mul(times));
         self.max = self.max.max(nanos);
     }
 
@@ -109,6 +115,8 @@ pub struct CommandStats {
     pub failed: u64,
     /// Execution times.
     pub latency: Histogram,
+    /// Times from the arrival of requests to the write of their replies.
+    pub service: Histogram,
 }
 
 /// What else the server counts.
@@ -157,16 +165,72 @@ pub struct Stats {
     /// Times of whole turns of the loop.
     pub turns: Histogram,
     /// What held the loop longest, and for how long, in nanoseconds.
-    pub longest_hold: (u64, String),
+    pub longest_hold: (u64, Culprit),
+    /// What held it longest in this turn.
+    pub turn_hold: TurnHold,
+}
+
+/// What held the loop.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Culprit {
+    /// A command's full name, or a background task.
+    pub what: String,
+    /// Whose command it was: `id=3 addr=127.0.0.1:50000 name=worker`; empty for a task.
+    pub client: String,
+    /// The beginning of the request; empty for a task. It may hold a key, so it never goes to the log.
+    pub request: Vec<u8>,
+}
+
+impl Culprit {
+    /// A background task.
+    pub fn task(what: &str) -> Culprit {
+        Culprit { what: what.to_string(), ..Culprit::default() }
+    }
+}
+
+/// Holds of a turn that are shorter, in nanoseconds, are not to blame for anything.
+const NOTABLE: u64 = 100_000;
+
+/// The longest hold of a turn.
+#[derive(Clone, Debug)]
+pub struct TurnHold {
+    /// What a hold must exceed to be it.
+    nanos: u64,
+    culprit: Option<Culprit>,
+}
+
+impl Default for TurnHold {
+    fn default() -> TurnHold {
+        TurnHold { nanos: NOTABLE, culprit: None }
+    }
+}
+
+impl TurnHold {
+    /// What it is, if there was one, for the next turn to begin anew.
+    #[inline]
+    pub fn take_if_any(&mut self) -> Option<(u64, Culprit)> {
+        let culprit = self.culprit.take()?;
+        Some((std::mem::replace(&mut self.nanos, NOTABLE), culprit))
+    }
 }
 
 impl Stats {
     /// Notes that something kept the loop for so long.
     #[inline]
-    pub fn hold(&mut self, nanos: u64, what: impl FnOnce() -> String) {
+    pub fn hold(&mut self, nanos: u64, what: impl FnOnce() -> Culprit) {
         self.holds.record(nanos);
+        if nanos > self.longest_hold.0 || nanos > self.turn_hold.nanos {
+            self.note_hold(nanos, what());
+        }
+    }
+
+    #[cold]
+    fn note_hold(&mut self, nanos: u64, culprit: Culprit) {
+        if nanos > self.turn_hold.nanos {
+            self.turn_hold = TurnHold { nanos, culprit: Some(culprit.clone()) };
+        }
         if nanos > self.longest_hold.0 {
-            self.longest_hold = (nanos, what());
+            self.longest_hold = (nanos, culprit);
         }
     }
 }

@@ -11,6 +11,7 @@ use super::client::{ClientFlags, ClientKey};
 use super::consequences::Grouping;
 use super::dispatch::{self, Ended};
 use super::registry::CommandId;
+use super::stats::Culprit;
 use super::{Server, Timer};
 use crate::base::clock::{Millis, Now};
 use crate::keyspace::expiry::Expiry;
@@ -26,6 +27,8 @@ pub struct Inbound<'a> {
     pub bytes: &'a [u8],
     /// How many of them arrived since the last turn.
     pub fresh: usize,
+    /// Since when the last of them can have been readable, by the server's stopwatch.
+    pub since: u64,
     /// Set by the turn: how many are done with.
     pub consumed: usize,
 }
@@ -241,7 +244,7 @@ impl Server {
     fn execute_inbound(&mut self, inbounds: &mut [Inbound<'_>], requests: &[Request], mut at: usize, spans: &[Span]) -> usize {
         let index = requests[at].inbound;
         let inbound = &mut inbounds[index as usize];
-        let key = inbound.client;
+        let (key, since) = (inbound.client, inbound.since);
         let from_primary = self.state.replication.link_client == Some(key);
         if from_primary {
             // no key leaves but by the primary's word, which is recorded as it came
@@ -267,7 +270,8 @@ impl Server {
                         continue;
                     }
                 };
-                let ended = self.run(key, args, request);
+                self.state.request_bytes = (request.end - inbound.consumed) as u64;
+                let ended = self.run(key, args, request, since);
                 if ended != Ended::Postponed {
                     if from_primary {
                         if !self.state.clients.get(key).is_some_and(|client| client.flags.any(ClientFlags::MULTI)) {
@@ -323,7 +327,7 @@ impl Server {
 
     /// Runs one request and all that follows from it.
     #[inline]
-    fn run(&mut self, key: ClientKey, args: Args<'_>, request: &Request) -> Ended {
+    fn run(&mut self, key: ClientKey, args: Args<'_>, request: &Request, since: u64) -> Ended {
         if self.state.gates.limited && !self.keep_limits(key) {
             return Ended::Replied;
         }
@@ -334,7 +338,7 @@ impl Server {
             }
             None => Hint::NONE,
         };
-        let ended = self.as_client(key, |ctx| {
+        let (ended, command) = self.as_client(key, |ctx| {
             let client = ctx.client();
             client.commands += 1;
             let touches = !client.flags.any(ClientFlags::NO_TOUCH);
@@ -342,10 +346,15 @@ impl Server {
             ctx.must_not_block = ctx.client().flags.any(ClientFlags::PRIMARY.or(ClientFlags::REPLAY));
             ctx.db.set_hint(hint);
             ctx.db.space().touches = touches;
-            dispatch::execute(ctx, args, request.command)
+            (dispatch::execute(ctx, args, request.command), ctx.command)
         });
         match ended {
-            Ended::Replied => self.state.clients[key].replied(),
+            Ended::Replied => {
+                self.state.clients[key].replied();
+                if command != CommandId::NONE {
+                    self.state.service.note(key, command, since);
+                }
+            }
             Ended::Blocked => {}
             Ended::Postponed => {
                 self.state.clients[key].flags.set(ClientFlags::PAUSED, true);
@@ -427,7 +436,7 @@ impl Server {
         self.keyspace.expire_due(limits::EXPIRY_SLICE);
         if self.keyspace.stats.expired != expired {
             let nanos = self.state.stopwatch.now().saturating_sub(started);
-            self.state.stats.hold(nanos, || "expiry".to_string());
+            self.state.stats.hold(nanos, || Culprit::task("expiry"));
             self.state.stats.expiry_nanos += nanos;
             let at = self.state.now.unix.to_millis().seconds();
             self.state.latency.note("expire-cycle", at, nanos);
@@ -448,8 +457,9 @@ impl Server {
         self.state.attend_snapshot(&mut self.keyspace);
         self.state.tidy_lines();
         self.attend_rewrite();
+        self.attend_hotspots();
         let nanos = self.state.stopwatch.now().saturating_sub(started);
-        self.state.stats.hold(nanos, || "cron".to_string());
+        self.state.stats.hold(nanos, || Culprit::task("cron"));
     }
 
     fn close_idle_clients(&mut self) {

@@ -98,7 +98,7 @@ impl World {
     fn turn(&mut self, client: ClientKey, fresh: &[u8]) {
         let mut bytes = self.unread.remove(&client).unwrap_or_default();
         bytes.extend_from_slice(fresh);
-        let mut inbound = [Inbound { client, bytes: &bytes, fresh: fresh.len(), consumed: 0 }];
+        let mut inbound = [Inbound { client, bytes: &bytes, fresh: fresh.len(), since: 0, consumed: 0 }];
         let now = self.now();
         self.server.turn(now, &mut inbound);
         self.hand_on();

@@ -25,6 +25,7 @@ mod info;
 mod keys;
 mod list;
 mod migrate;
+mod observe;
 mod persistence;
 mod pubsub;
 mod readme;

@@ -209,7 +209,7 @@ impl Story {
 
     fn ask(&mut self, words: &[Vec<u8>]) {
         let bytes = wire(words);
-        let mut inbound = [Inbound { client: self.client, bytes: &bytes, fresh: bytes.len(), consumed: 0 }];
+        let mut inbound = [Inbound { client: self.client, bytes: &bytes, fresh: bytes.len(), since: 0, consumed: 0 }];
         self.server.turn(self.now(), &mut inbound);
         self.end_turn();
     }

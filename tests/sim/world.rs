@@ -125,8 +125,10 @@ impl Network {
             line.unread.extend(line.pipe.drain(..count));
         }
         let now = self.now();
-        let mut inbounds: Vec<Inbound<'_>> =
-            arrivals.iter().map(|&(client, fresh)| Inbound { client, bytes: &self.lines[&client].unread, fresh, consumed: 0 }).collect();
+        let mut inbounds: Vec<Inbound<'_>> = arrivals
+            .iter()
+            .map(|&(client, fresh)| Inbound { client, bytes: &self.lines[&client].unread, fresh, since: 0, consumed: 0 })
+            .collect();
         self.server.turn(now, &mut inbounds);
         let consumed: Vec<usize> = inbounds.iter().map(|inbound| inbound.consumed).collect();
         for (&(key, _), consumed) in arrivals.iter().zip(consumed) {
@@ -367,7 +369,7 @@ impl Story {
     /// The second server does what the first one tells.
     fn mirror_effects(&mut self) {
         let (bytes, _) = self.network.server.state.feed.take();
-        let mut inbound = [Inbound { client: self.mirror_link, bytes: &bytes, fresh: bytes.len(), consumed: 0 }];
+        let mut inbound = [Inbound { client: self.mirror_link, bytes: &bytes, fresh: bytes.len(), since: 0, consumed: 0 }];
         self.mirror.turn(self.network.now(), &mut inbound);
         assert_eq!(inbound[0].consumed, bytes.len(), "the stream of effects holds whole commands");
         let output = std::mem::take(&mut self.mirror.state.clients[self.mirror_link].output.tail);
@@ -505,7 +507,7 @@ fn digests(server: &mut Server, now: Now) -> Vec<String> {
                 wire(&[b"PEXPIRETIME".to_vec(), name.clone()]),
             ]
             .concat();
-            let mut inbound = [Inbound { client: link, bytes: &requests, fresh: requests.len(), consumed: 0 }];
+            let mut inbound = [Inbound { client: link, bytes: &requests, fresh: requests.len(), since: 0, consumed: 0 }];
             server.turn(now, &mut inbound);
             let output = std::mem::take(&mut server.state.clients[link].output.tail);
             lines.push(format!("{db} {} {}", name.escape_ascii(), output.escape_ascii()));

@@ -1,8 +1,11 @@
 //! INFO: facts and counters, section by section, in Redis's names.
 //!
 //! A section is one row of [`SECTIONS`] and one function that writes its lines. What this server has no
-//! counterpart of (threads, defragmentation, modules) shows the constant that is true here. Two sections are
-//! our own: `expiry`, how late keys are removed, and `holds`, what kept the loop and for how long.
+//! counterpart of (threads, defragmentation, modules) shows the constant that is true here. Four sections are
+//! our own: `expiry`, how late keys are removed; `holds`, what kept the loop and for how long; `servicestats`, for
+//! each command the percentiles of service time in microseconds (arrival of the request's bytes to write of the
+//! reply) and, as `queue_p99`, what of its 99th percentile is not execution; `stalls`, the turns of the loop that took
+//! `stall-threshold` or longer: how many, how long, and the latest eight with their culprits.
 
 use std::collections::BTreeSet;
 use std::fmt::{Display, Write};
@@ -74,6 +77,8 @@ const SECTIONS: &[Section] = &[
     section("Keyspace", "keyspace", Shown::ByDefault, keyspace),
     section("Expiry", "expiry", Shown::WithAll, expiry),
     section("Holds", "holds", Shown::WithAll, holds),
+    section("Servicestats", "servicestats", Shown::WithAll, service_stats),
+    section("Stalls", "stalls", Shown::WithAll, stalls),
 ];
 
 fn info(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
@@ -566,6 +571,45 @@ fn error_stats(report: &mut Report<'_>) {
     }
 }
 
+fn service_stats(report: &mut Report<'_>) {
+    let micros = |nanos: u64| nanos as f64 / 1000.0;
+    for command in used_commands(report) {
+        let (service, latency) = (&command.stats.service, &command.stats.latency);
+        if service.count() == 0 {
+            continue;
+        }
+        let shares = &report.state.config.latency_tracking_info_percentiles;
+        let shown: Vec<String> = shares.iter().map(|share| format!("p{share}={:.3}", micros(service.percentile(share / 100.0)))).collect();
+        let queued = service.percentile(0.99).saturating_sub(latency.percentile(0.99));
+        report.line(
+            &format!("service_percentiles_usec_{}", command.full_name),
+            format_args!("{},max={:.3},queue_p99={:.3}", shown.join(","), micros(service.max()), micros(queued)),
+        );
+    }
+}
+
+fn stalls(report: &mut Report<'_>) {
+    let stalls = &report.state.stalls;
+    report.line("stalls", stalls.count);
+    report.line("stall_threshold_ms", report.state.config.stall_threshold);
+    report.line("stall_usec", stalls.nanos / 1000);
+    report.line("longest_stall_usec", stalls.max_nanos / 1000);
+    for (index, stall) in stalls.entries.iter().take(8).enumerate() {
+        let client = stall.culprit.client.replace([',', '\r', '\n'], " ");
+        report.line(
+            &format!("stall{index}"),
+            format_args!(
+                "unix_time_ms={},turn_usec={},culprit={},culprit_usec={},requests={},client={client}",
+                stall.at_ms,
+                stall.nanos / 1000,
+                stall.culprit.what,
+                stall.culprit_nanos / 1000,
+                stall.requests
+            ),
+        );
+    }
+}
+
 fn latency_stats(report: &mut Report<'_>) {
     for command in used_commands(report) {
         let latency = &command.stats.latency;
@@ -623,7 +667,7 @@ fn holds(report: &mut Report<'_>) {
     }
     let (nanos, culprit) = &stats.longest_hold;
     report.line("longest_hold_usec", format_args!("{:.3}", *nanos as f64 / 1000.0));
-    report.line("longest_hold_culprit", culprit);
+    report.line("longest_hold_culprit", &culprit.what);
     let shown: Vec<String> = stats.holds.cumulative_micros().iter().map(|(micros, count)| format!("{micros}={count}")).collect();
     report.line("holds_usec_cumulative", shown.join(","));
     report.line("turn_p99_usec", format_args!("{:.3}", stats.turns.percentile(0.99) as f64 / 1000.0));

@@ -1,12 +1,13 @@
 //! LATENCY: what the latency monitor has seen, as numbers, as a drawing and in words.
 
 use crate::resp::request::Args;
-use crate::server::context::{Ctx, DONE, Outcome};
+use crate::server::context::{Ctx, DONE, Outcome, integer};
 use crate::server::dispatch;
 use crate::server::error::Error;
 use crate::server::latency::{Event, Sample};
-use crate::server::registry::CommandId;
+use crate::server::registry::{CommandId, Registered};
 use crate::server::row::{Command, Flags};
+use crate::server::stats::Histogram;
 
 /// The rows.
 pub const COMMANDS: &[Command] = &[Command {
@@ -76,6 +77,32 @@ pub const COMMANDS: &[Command] = &[Command {
             ..Command::BASE
         },
         Command {
+            name: "service",
+            summary: "Returns the distribution of the service times of commands: from the arrival of a request's bytes to the write of its reply.",
+            since: "8.0.0",
+            group: "server",
+            complexity: "O(N) where N is the number of commands with latency information being retrieved.",
+            arity: -2,
+            flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
+            syntax: "[command...]",
+            tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
+            handler: service,
+            ..Command::BASE
+        },
+        Command {
+            name: "stalls",
+            summary: "Returns the latest turns of the event loop that took stall-threshold or longer, with what held them up.",
+            since: "8.0.0",
+            group: "server",
+            complexity: "O(N) where N is the number of entries returned",
+            arity: -2,
+            flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
+            syntax: "[count:integer]",
+            tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
+            handler: stalls,
+            ..Command::BASE
+        },
+        Command {
             name: "latest",
             summary: "Returns the latest latency of every event.",
             since: "2.8.13",
@@ -115,6 +142,10 @@ const HELP: &[&str] = &[
     "    Forget the spikes of the events named, or of all.",
     "HISTOGRAM [<command> ...]",
     "    Show how long the commands named, or all, took: counts up to powers of two of a microsecond.",
+    "SERVICE [<command> ...]",
+    "    The same from the arrival of a request's bytes to the write of its reply.",
+    "STALLS [<count>]",
+    "    Show the latest turns of the event loop that took stall-threshold or longer, 10 unless told, -1 for all.",
 ];
 
 fn help(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
@@ -154,6 +185,10 @@ fn history(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
 }
 
 fn reset(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
+    if args.len() == 2 {
+        // they are no events, so the reply does not count them
+        ctx.state.stalls.reset();
+    }
     let monitor = &mut ctx.state.latency;
     let forgotten = if args.len() == 2 {
         std::mem::take(&mut monitor.events).len()
@@ -239,7 +274,15 @@ fn doctor(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
         ));
     }
     let (nanos, culprit) = &state.stats.longest_hold;
-    text.push_str(&format!("The longest time that anything kept the loop was {:.3} ms: {culprit}.\n", *nanos as f64 / 1e6));
+    text.push_str(&format!("The longest time that anything kept the loop was {:.3} ms: {}.\n", *nanos as f64 / 1e6, culprit.what));
+    let stalls = &state.stalls;
+    if stalls.count > 0 {
+        text.push_str(&format!(
+            "{} turns of the loop took stall-threshold or longer, the longest {:.3} ms. LATENCY STALLS shows the latest with their culprits.\n",
+            stalls.count,
+            stalls.max_nanos as f64 / 1e6
+        ));
+    }
     ctx.reply.verbatim("txt", text.as_bytes());
     DONE
 }
@@ -255,6 +298,49 @@ fn advice(event: &str) -> &'static str {
 }
 
 fn histogram(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
+    show_histograms(ctx, args, |command| &command.stats.latency)
+}
+
+fn service(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
+    show_histograms(ctx, args, |command| &command.stats.service)
+}
+
+fn stalls(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
+    if args.len() > 3 {
+        return Err(dispatch::wrong_subcommand(ctx, args));
+    }
+    let wanted = match args.get(2).map(integer).transpose()? {
+        None => 10,
+        Some(-1) => usize::MAX,
+        Some(count) => usize::try_from(count).map_err(|_| Error::fixed("ERR count should be greater than or equal to -1"))?,
+    };
+    let entries = &ctx.state.stalls.entries;
+    let shown = wanted.min(entries.len());
+    ctx.reply.array(shown);
+    for stall in entries.iter().take(shown) {
+        ctx.reply.map(8);
+        ctx.reply.text("id");
+        ctx.reply.integer(number(stall.id));
+        ctx.reply.text("unix-time-ms");
+        ctx.reply.integer(stall.at_ms);
+        ctx.reply.text("turn-usec");
+        ctx.reply.integer(number(stall.nanos / 1000));
+        ctx.reply.text("culprit");
+        ctx.reply.text(&stall.culprit.what);
+        ctx.reply.text("request");
+        ctx.reply.bulk(&stall.culprit.request);
+        ctx.reply.text("culprit-usec");
+        ctx.reply.integer(number(stall.culprit_nanos / 1000));
+        ctx.reply.text("client");
+        ctx.reply.text(&stall.culprit.client);
+        ctx.reply.text("requests");
+        ctx.reply.integer(number(stall.requests));
+    }
+    DONE
+}
+
+/// The histograms that `of` picks, of the commands named or of all.
+fn show_histograms(ctx: &mut Ctx<'_>, args: Args<'_>, of: fn(&Registered) -> &Histogram) -> Outcome {
     let registry = &ctx.state.registry;
     let wanted: Vec<CommandId> = if args.len() == 2 {
         registry.iter().map(|(id, _)| id).collect()
@@ -263,16 +349,16 @@ fn histogram(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
         let ids = named.iter().filter_map(|name| registry.by_full_name(name));
         ids.flat_map(|id| std::iter::once(id).chain(registry.get(id).children.iter().copied())).collect()
     };
-    let used: Vec<CommandId> = wanted.into_iter().filter(|&id| registry.get(id).stats.latency.count() > 0).collect();
+    let used: Vec<CommandId> = wanted.into_iter().filter(|&id| of(registry.get(id)).count() > 0).collect();
     ctx.reply.map(used.len());
     for id in used {
         let command = registry.get(id);
         ctx.reply.text(&command.full_name);
         ctx.reply.map(2);
         ctx.reply.text("calls");
-        ctx.reply.integer(number(command.stats.latency.count()));
+        ctx.reply.integer(number(of(command).count()));
         ctx.reply.text("histogram_usec");
-        let counts = command.stats.latency.cumulative_micros();
+        let counts = of(command).cumulative_micros();
         ctx.reply.map(counts.len());
         for (micros, count) in counts {
             ctx.reply.integer(number(micros));

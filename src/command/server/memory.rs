@@ -2,7 +2,6 @@
 
 use crate::base::memory as allocator;
 use crate::command::server::info::Accounts;
-use crate::keyspace::entry::EntryRef;
 use crate::resp::request::Args;
 use crate::server::context::{Ctx, DONE, Outcome, integer};
 use crate::server::dispatch;
@@ -123,20 +122,12 @@ fn usage(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     }
     match ctx.db.peek(args.at(2)) {
         Some(entry) => {
-            let bytes = footprint(entry, samples);
+            let bytes = entry.footprint(samples);
             ctx.reply.count(bytes);
         }
         None => ctx.reply.null(),
     }
     DONE
-}
-
-/// The slot of a key in its table.
-const SLOT: usize = 8;
-
-/// Bytes of a key's block, its slot, and what its value has besides.
-fn footprint(entry: EntryRef<'_>, samples: usize) -> usize {
-    SLOT + entry.allocated() + entry.outside_bytes(samples)
 }
 
 fn purge(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {

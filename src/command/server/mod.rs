@@ -1,17 +1,19 @@
 //! The server: what it is, how it fares, and stopping it.
 //!
 //! Each container has a file of its own ([`command`], [`config`], [`debug`], [`info`], [`latency`], [`memory`],
-//! [`slowlog`]); here are the commands that stand alone.
+//! [`slowlog`], [`hotkeys`], [`top`]); here are the commands that stand alone.
 
 pub mod aof;
 pub mod command;
 pub mod config;
 pub mod debug;
 pub mod digest;
+pub mod hotkeys;
 pub mod info;
 pub mod latency;
 pub mod memory;
 pub mod slowlog;
+pub mod top;
 
 use crate::config::ShutdownActions as Actions;
 use crate::resp::request::Args;
