@@ -36,6 +36,7 @@ suite: build ## runs Redis's own test suite against the server (fetches it if it
 
 interop: build ## lets redis-cli, redis-benchmark and client libraries talk to the server (installs what is missing)
 	tests/tools/interop target/release/ruddle
+	tests/tools/interop_files target/release/ruddle
 
 sentinel: build ## lets Redis's Sentinel fail over while primaries are killed under load (needs redis-server)
 	tests/tools/sentinel target/release/ruddle

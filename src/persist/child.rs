@@ -1,7 +1,7 @@
 //! The one fork: a child process that works on the data as it is at this moment, while the server goes on.
 //!
 //! A child shares all memory pages until one side writes to them. It runs one closure and ends: it returns
-//! to no caller and drops nothing of the parent's. How far it is goes through a pipe, 16 bytes at a time
+//! to no caller and drops nothing of the parent's. How far it is goes through a pipe, a [`Pulse`] at a time
 //! (keys done, bytes of memory that it made its own); whether it succeeded is its exit code, and why not is
 //! in the log, which it may use: only the thread that forks ever writes there. One that works for
 //! others than the disk [sends](Child::sending) through a second pipe, whose other end is read without waiting.
@@ -18,6 +18,7 @@ use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, RawFd};
 use std::sync::{Arc, Mutex};
 
 use super::storage::{ReadFile, WriteFile};
+use crate::base::clock::{self, Monotonic};
 
 /// Where children come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,6 +37,10 @@ pub struct Pulse {
     pub keys: u64,
     /// Bytes of memory that it or the server had to copy because of it.
     pub copied: u64,
+    /// The most there were of these.
+    pub most_copied: u64,
+    /// Microseconds from its start to when they were counted.
+    pub counted_at: u64,
 }
 
 /// How a child ended.
@@ -64,18 +69,60 @@ enum Kind {
 /// What a child tells its parent through.
 pub struct Voice {
     pipe: Option<PipeWriter>,
-    /// What an inline child has said.
+    /// What it has said.
     last: Pulse,
+    started: Monotonic,
+    /// When memory is counted again, in microseconds from the start.
+    next_count: u64,
 }
 
+/// Words of a [`Pulse`] on its way.
+const WORDS: usize = 4;
+/// Of its time a child spends no more than one part in so many on counting its memory.
+const COUNT_SHARE: u64 = 100;
+
 impl Voice {
+    fn new(pipe: Option<PipeWriter>) -> Voice {
+        Voice { pipe, last: Pulse::default(), started: clock::now().monotonic, next_count: 0 }
+    }
+
+    /// Tells how many keys are done, and what memory that took as of some moments ago.
+    pub fn say_keys(&mut self, keys: u64) {
+        self.last.keys = keys;
+        if self.is_heard() && self.elapsed() >= self.next_count {
+            self.count_memory();
+        }
+        self.say();
+    }
+
+    /// The last word: what memory was copied in all. Gives it.
+    pub fn say_memory(&mut self) -> u64 {
+        if self.is_heard() {
+            self.count_memory();
+            self.say();
+        }
+        self.last.copied
+    }
+
+    fn elapsed(&self) -> u64 {
+        clock::now().monotonic.micros_since(self.started)
+    }
+
+    fn count_memory(&mut self) {
+        let before = self.elapsed();
+        self.last.copied = copied_memory();
+        self.last.most_copied = self.last.most_copied.max(self.last.copied);
+        self.last.counted_at = self.elapsed();
+        self.next_count = self.last.counted_at + (self.last.counted_at - before) * COUNT_SHARE;
+    }
+
     /// Tells how far it is. A child whose parent is gone ends here.
-    pub fn say(&mut self, pulse: Pulse) {
-        self.last = pulse;
+    fn say(&mut self) {
+        let pulse = self.last;
         let Some(pipe) = &mut self.pipe else { return };
-        let mut words = [0; 16];
-        words[..8].copy_from_slice(&pulse.keys.to_le_bytes());
-        words[8..].copy_from_slice(&pulse.copied.to_le_bytes());
+        let mut words = [0; 8 * WORDS];
+        let all = [pulse.keys, pulse.copied, pulse.most_copied, pulse.counted_at];
+        words.chunks_exact_mut(8).zip(all).for_each(|(word, value)| word.copy_from_slice(&value.to_le_bytes()));
         if pipe.write_all(&words).is_err() {
             // SAFETY: ends this child, in which nothing is to be cleaned up.
             unsafe { libc::_exit(1) }
@@ -194,7 +241,7 @@ impl Child {
     }
 
     fn inline(work: impl FnOnce(&mut Voice) -> bool) -> Child {
-        let mut voice = Voice { pipe: None, last: Pulse::default() };
+        let mut voice = Voice::new(None);
         let end = if work(&mut voice) { End::Done } else { End::Failed(1) };
         Child { pid: std::process::id(), kind: Kind::Inline(end), pulse: voice.last }
     }
@@ -228,11 +275,11 @@ impl Child {
     /// Takes in what it has said.
     pub fn listen(&mut self) {
         if let Kind::Process(pipe) = &mut self.kind {
-            let mut words = [0; 16];
+            let mut words = [0; 8 * WORDS];
             // a word is written as a whole, so it is there as a whole or not at all
             while pipe.read(&mut words).is_ok_and(|count| count == words.len()) {
-                let half = |at: usize| u64::from_le_bytes(words[at..at + 8].try_into().expect("eight bytes"));
-                self.pulse = Pulse { keys: half(0), copied: half(8) };
+                let word = |at: usize| u64::from_le_bytes(words[8 * at..8 * at + 8].try_into().expect("eight bytes"));
+                self.pulse = Pulse { keys: word(0), copied: word(1), most_copied: word(2), counted_at: word(3) };
             }
         }
     }
@@ -318,7 +365,7 @@ fn run_child(parent: u32, writer: PipeWriter, mouth: Option<PipeWriter>, work: i
         libc::signal(libc::SIGINT, libc::SIG_IGN);
     }
     let (pipe, mouth) = keep_only(writer, mouth);
-    let mut voice = Voice { pipe: Some(pipe), last: Pulse::default() };
+    let mut voice = Voice::new(Some(pipe));
     let done = work(&mut voice, mouth);
     // SAFETY: ends the child without running what belongs to the parent.
     unsafe { libc::_exit(i32::from(!done)) }
@@ -411,7 +458,7 @@ mod tests {
     fn an_inline_child_is_done_at_once() {
         let mut done = 0;
         let mut child = Child::start(Spawn::Inline, |voice| {
-            voice.say(Pulse { keys: 3, copied: 0 });
+            voice.say_keys(3);
             done += 1;
             false
         })

@@ -6,7 +6,7 @@
 //! it sends is [read](Snapshots::read) a slice at a time, and it counts as ended when all of it was read. Whoever starts one is told of its end in the log, which is Redis's to the word
 //! where tools read it.
 
-use super::child::{Child, End, Payload, Pulse, Spawn, Voice, copied_memory, is_alive};
+use super::child::{Child, End, Payload, Pulse, Spawn, Voice, is_alive};
 use super::place::Place;
 use super::rdb::input::Input;
 use super::rdb::load::{self, Loaded, Overdue, Twice};
@@ -83,6 +83,13 @@ pub struct Progress {
     pub keys: u64,
     /// Seconds since its start.
     pub seconds: u64,
+}
+
+impl Progress {
+    /// How old what the child said of memory is, in seconds.
+    pub fn memory_age(&self) -> u64 {
+        if self.pulse.copied == 0 { 0 } else { self.seconds.saturating_sub(self.pulse.counted_at / 1_000_000) }
+    }
 }
 
 /// Why a snapshot is not begun.
@@ -466,41 +473,32 @@ impl Snapshots {
 /// What a child does that writes the file.
 fn save_file(storage: &dyn Storage, config: &Config, space: &Keyspace, plan: &save::Plan, voice: &mut Voice) -> bool {
     let draft = draft(std::process::id());
-    let mut pulse = Pulse::default();
-    let result = save::to_file(storage, &draft, &config.dbfilename, space, plan, |keys| {
-        pulse.keys = keys;
-        voice.say(pulse);
-    });
+    let result = save::to_file(storage, &draft, &config.dbfilename, space, plan, |keys| voice.say_keys(keys));
     match &result {
         Ok(_) => log::info!("DB saved on disk"),
         Err(error) => log::warn!("{error}"),
     }
-    tell_copied(voice, pulse);
+    tell_copied(voice);
     result.is_ok()
 }
 
 /// What a child does that sends.
 fn send(mouth: &mut dyn WriteFile, mark: &Mark, space: &Keyspace, plan: &save::Plan, voice: &mut Voice) -> bool {
-    let mut pulse = Pulse::default();
     let mut out = Output::to_file(mouth, plan.writing);
-    save::write(&mut out, space, plan, |keys| {
-        pulse.keys = keys;
-        voice.say(pulse);
-    });
+    save::write(&mut out, space, plan, |keys| voice.say_keys(keys));
     let sent = out.finish().and_then(|_| mouth.write_all(mark));
     if let Err(error) = &sent {
         log::warn!("Sending the snapshot to the server failed: {}", reason(error));
     }
-    tell_copied(voice, pulse);
+    tell_copied(voice);
     sent.is_ok()
 }
 
 /// A child's last word: how much memory it has copied.
-fn tell_copied(voice: &mut Voice, mut pulse: Pulse) {
+fn tell_copied(voice: &mut Voice) {
+    let copied = voice.say_memory();
     if voice.is_heard() {
-        pulse.copied = copied_memory();
-        voice.say(pulse);
-        log::info!("Fork CoW for RDB: current {} MB", pulse.copied >> 20);
+        log::info!("Fork CoW for RDB: current {} MB", copied >> 20);
     }
 }
 

@@ -2,6 +2,8 @@
 
 use crate::keyspace::DbIndex;
 use crate::resp::request::Args;
+use crate::server::REDIS_VERSION;
+use crate::server::client::ClientFlags;
 use crate::server::context::{Ctx, DONE, Outcome, Propagation, integer};
 use crate::server::error::Error;
 
@@ -111,6 +113,12 @@ pub(super) fn flushall(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     }
     // a snapshot of what is gone is of use to nobody
     ctx.state.abandon_snapshot();
+    if !ctx.state.config.save.is_empty() && !ctx.client().flags.any(ClientFlags::REPLAY) {
+        // the file must not bring back what is gone; a failure is logged, and the next snapshot tries again
+        let (state, space) = (&mut *ctx.state, ctx.db.space());
+        state.place_snapshots();
+        let _ = state.snapshots.save(space, &state.config, REDIS_VERSION, state.now);
+    }
     ctx.propagation = Propagation::Forced;
     ctx.reply.ok();
     DONE

@@ -332,14 +332,14 @@ fn persistence(report: &mut Report<'_>) {
     let (state, space) = (report.state, report.space);
     let snapshots = &state.snapshots;
     let progress = snapshots.progress(state.now);
-    let current = progress.unwrap_or_default();
+    let current = progress.or(state.rewrites.progress(state.now)).unwrap_or_default();
     let share = if current.keys == 0 { 0.0 } else { current.pulse.keys as f64 * 100.0 / current.keys as f64 };
     let loads = |view: View| u8::from(state.loading.is_some_and(|loading| loading.view == view));
     report.line("loading", loads(View::Nothing));
     report.line("async_loading", loads(View::OldData));
-    report.line("current_cow_peak", current.pulse.copied);
+    report.line("current_cow_peak", current.pulse.most_copied);
     report.line("current_cow_size", current.pulse.copied);
-    report.line("current_cow_size_age", if current.pulse.copied > 0 { current.seconds } else { 0 });
+    report.line("current_cow_size_age", current.memory_age());
     report.line("current_fork_perc", format_args!("{share:.2}"));
     report.line("current_save_keys_processed", current.pulse.keys);
     report.line("current_save_keys_total", current.keys);
@@ -377,7 +377,7 @@ fn append_only_file(report: &mut Report<'_>) {
     report.line("aof_rewrite_in_progress", u8::from(rewrites.is_running()));
     report.line("aof_rewrite_scheduled", u8::from(rewrites.scheduled));
     report.line("aof_last_rewrite_time_sec", or_minus_one(rewrites.last_seconds));
-    report.line("aof_current_rewrite_time_sec", or_minus_one(rewrites.seconds(state.now)));
+    report.line("aof_current_rewrite_time_sec", or_minus_one(rewrites.progress(state.now).map(|progress| progress.seconds)));
     report.line("aof_last_bgrewrite_status", status(rewrites.last_ok));
     report.line("aof_rewrites", rewrites.begun);
     report.line("aof_rewrites_consecutive_failures", rewrites.failures);

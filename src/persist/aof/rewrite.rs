@@ -12,9 +12,10 @@ use super::{Aof, Names, Phase, Trouble, commands};
 use crate::base::clock::Now;
 use crate::config::Config;
 use crate::keyspace::Keyspace;
-use crate::persist::child::{Child, End, Pulse, Spawn, Voice, copied_memory};
+use crate::persist::child::{Child, End, Spawn, Voice};
 use crate::persist::rdb::output::Output;
 use crate::persist::rdb::save;
+use crate::persist::snapshot::Progress;
 use crate::persist::storage::{Storage, reason};
 
 use super::appender::Policy;
@@ -82,6 +83,8 @@ impl BasePlan {
 struct Running {
     child: Child,
     started: Now,
+    /// Keys that it has to write.
+    keys: u64,
     draft: String,
     format: BaseFormat,
 }
@@ -161,9 +164,11 @@ impl Rewrites {
         self.running.is_some()
     }
 
-    /// For how many seconds the child has been at work.
-    pub fn seconds(&self, now: Now) -> Option<u64> {
-        self.running.as_ref().map(|running| now.monotonic.micros_since(running.started.monotonic) / 1_000_000)
+    /// How far the child is.
+    pub fn progress(&self, now: Now) -> Option<Progress> {
+        let running = self.running.as_ref()?;
+        let seconds = now.monotonic.micros_since(running.started.monotonic) / 1_000_000;
+        Some(Progress { pulse: running.child.pulse(), keys: running.keys, seconds })
     }
 
     /// Begins one; `first` turns the append-only file on. The error is logged.
@@ -179,7 +184,8 @@ impl Rewrites {
                 log::info!("Background append only file rewriting started by pid {}", child.pid());
                 self.scheduled = false;
                 let draft = means.names().draft_of_base(child.pid());
-                self.running = Some(Running { child, started: means.now, draft, format: plan.format() });
+                let keys = space.databases().iter().map(|database| database.len() as u64).sum();
+                self.running = Some(Running { child, started: means.now, keys, draft, format: plan.format() });
                 Ok(())
             }
             Err(error) => {
@@ -287,13 +293,7 @@ impl Rewrites {
 
 /// What the child does.
 fn write_draft(storage: &dyn Storage, names: &Names, plan: &BasePlan, space: &Keyspace, voice: &mut Voice) -> bool {
-    let written = plan.write(storage, &names.draft_of_base(std::process::id()), space, |keys| {
-        if voice.is_heard() {
-            voice.say(Pulse { keys, copied: 0 });
-        }
-    });
-    if voice.is_heard() {
-        voice.say(Pulse { keys: 0, copied: copied_memory() });
-    }
+    let written = plan.write(storage, &names.draft_of_base(std::process::id()), space, |keys| voice.say_keys(keys));
+    voice.say_memory();
     written.is_ok()
 }
