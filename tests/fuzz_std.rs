@@ -6,6 +6,8 @@
 
 #[path = "fuzz/properties.rs"]
 mod properties;
+#[path = "fuzz/stored.rs"]
+mod stored;
 
 use ruddle::base::random::Random;
 
@@ -90,4 +92,43 @@ fn requests_are_parsed_alike_whatever_the_cuts() {
 #[test]
 fn replies_are_read_alike_whatever_the_cuts() {
     each_input(properties::replies);
+}
+
+/// Tries inputs, and says how many there were and how many made sense.
+fn each_stored(what: &str, make: impl Fn(&mut stored::Maker) -> Vec<u8>, mut try_it: impl FnMut(&[u8]) -> bool) {
+    let seed = from_env("FUZZ_SEED", 1);
+    let mut maker = stored::Maker { random: Random::from_seed(seed) };
+    let (rounds, mut sound) = (from_env("FUZZ_ROUNDS", 4_000), 0u64);
+    for round in 0..rounds {
+        let bytes = make(&mut maker);
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| try_it(&bytes)));
+        match outcome {
+            Ok(made_sense) => sound += u64::from(made_sense),
+            Err(_) => panic!("seed {seed}, round {round}: {}", bytes.escape_ascii()),
+        }
+    }
+    println!("{what}: {rounds} inputs, {sound} of them sound");
+    assert!(rounds < 1000 || sound > 0, "none of the inputs gets far");
+}
+
+#[test]
+fn payloads_do_no_harm() {
+    let mut reader = stored::Reader::new();
+    each_stored("payloads of RESTORE", stored::Maker::value, |bytes| reader.payload(bytes));
+}
+
+#[test]
+fn snapshots_do_no_harm() {
+    let mut reader = stored::Reader::new();
+    each_stored("snapshots", stored::Maker::snapshot, |bytes| reader.snapshot(bytes));
+}
+
+#[test]
+fn manifests_do_no_harm() {
+    each_stored("manifests", |maker| maker.text(stored::MANIFEST), stored::manifest);
+}
+
+#[test]
+fn files_of_commands_do_no_harm() {
+    each_stored("files of commands", |maker| maker.text(stored::COMMANDS), stored::commands);
 }

@@ -18,7 +18,7 @@ use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, RawFd};
 use std::sync::{Arc, Mutex};
 
 use super::storage::{ReadFile, WriteFile};
-use crate::base::clock::{self, Monotonic};
+use crate::base::clock::Monotonic;
 
 /// Where children come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,8 +39,8 @@ pub struct Pulse {
     pub copied: u64,
     /// The most there were of these.
     pub most_copied: u64,
-    /// Microseconds from its start to when they were counted.
-    pub counted_at: u64,
+    /// How often they were counted.
+    pub counts: u64,
 }
 
 /// How a child ended.
@@ -59,6 +59,7 @@ pub struct Child {
     pid: u32,
     kind: Kind,
     pulse: Pulse,
+    counted_at: Option<Monotonic>,
 }
 
 enum Kind {
@@ -71,25 +72,25 @@ pub struct Voice {
     pipe: Option<PipeWriter>,
     /// What it has said.
     last: Pulse,
-    started: Monotonic,
-    /// When memory is counted again, in microseconds from the start.
+    /// At how many keys memory is counted again.
     next_count: u64,
 }
 
 /// Words of a [`Pulse`] on its way.
 const WORDS: usize = 4;
-/// Of its time a child spends no more than one part in so many on counting its memory.
-const COUNT_SHARE: u64 = 100;
+/// Keys between two counts of a child's memory, at least; and into how many parts the counts divide its keys.
+const COUNT_EVERY: u64 = 16 * 1024;
+const COUNT_SHARE: u64 = 16;
 
 impl Voice {
     fn new(pipe: Option<PipeWriter>) -> Voice {
-        Voice { pipe, last: Pulse::default(), started: clock::now().monotonic, next_count: 0 }
+        Voice { pipe, last: Pulse::default(), next_count: 0 }
     }
 
     /// Tells how many keys are done, and what memory that took as of some moments ago.
     pub fn say_keys(&mut self, keys: u64) {
         self.last.keys = keys;
-        if self.is_heard() && self.elapsed() >= self.next_count {
+        if self.is_heard() && keys >= self.next_count {
             self.count_memory();
         }
         self.say();
@@ -104,16 +105,12 @@ impl Voice {
         self.last.copied
     }
 
-    fn elapsed(&self) -> u64 {
-        clock::now().monotonic.micros_since(self.started)
-    }
-
     fn count_memory(&mut self) {
-        let before = self.elapsed();
         self.last.copied = copied_memory();
         self.last.most_copied = self.last.most_copied.max(self.last.copied);
-        self.last.counted_at = self.elapsed();
-        self.next_count = self.last.counted_at + (self.last.counted_at - before) * COUNT_SHARE;
+        self.last.counts += 1;
+        // rarer and rarer, as it takes longer the more there is
+        self.next_count = self.last.keys + (self.last.keys / COUNT_SHARE).max(COUNT_EVERY);
     }
 
     /// Tells how far it is. A child whose parent is gone ends here.
@@ -121,7 +118,7 @@ impl Voice {
         let pulse = self.last;
         let Some(pipe) = &mut self.pipe else { return };
         let mut words = [0; 8 * WORDS];
-        let all = [pulse.keys, pulse.copied, pulse.most_copied, pulse.counted_at];
+        let all = [pulse.keys, pulse.copied, pulse.most_copied, pulse.counts];
         words.chunks_exact_mut(8).zip(all).for_each(|(word, value)| word.copy_from_slice(&value.to_le_bytes()));
         if pipe.write_all(&words).is_err() {
             // SAFETY: ends this child, in which nothing is to be cleaned up.
@@ -243,7 +240,7 @@ impl Child {
     fn inline(work: impl FnOnce(&mut Voice) -> bool) -> Child {
         let mut voice = Voice::new(None);
         let end = if work(&mut voice) { End::Done } else { End::Failed(1) };
-        Child { pid: std::process::id(), kind: Kind::Inline(end), pulse: voice.last }
+        Child { pid: std::process::id(), kind: Kind::Inline(end), pulse: voice.last, counted_at: None }
     }
 
     fn fork(mouth: Option<PipeWriter>, work: impl FnOnce(&mut Voice, Option<PipeWriter>) -> bool) -> io::Result<Child> {
@@ -257,7 +254,7 @@ impl Child {
             0 => run_child(parent, writer, mouth, work),
             pid => {
                 let pid = u32::try_from(pid).expect("a child's number is positive");
-                Ok(Child { pid, kind: Kind::Process(reader), pulse: Pulse::default() })
+                Ok(Child { pid, kind: Kind::Process(reader), pulse: Pulse::default(), counted_at: None })
             }
         }
     }
@@ -272,14 +269,27 @@ impl Child {
         self.pulse
     }
 
-    /// Takes in what it has said.
-    pub fn listen(&mut self) {
+    /// Takes in what it has said, now.
+    pub fn listen(&mut self, now: Monotonic) {
+        let counts = self.pulse.counts;
+        self.take_words();
+        if self.pulse.counts != counts {
+            self.counted_at = Some(now);
+        }
+    }
+
+    /// How many seconds ago its memory was counted.
+    pub fn memory_age(&self, now: Monotonic) -> u64 {
+        self.counted_at.map_or(0, |at| now.micros_since(at) / 1_000_000)
+    }
+
+    fn take_words(&mut self) {
         if let Kind::Process(pipe) = &mut self.kind {
             let mut words = [0; 8 * WORDS];
             // a word is written as a whole, so it is there as a whole or not at all
             while pipe.read(&mut words).is_ok_and(|count| count == words.len()) {
                 let word = |at: usize| u64::from_le_bytes(words[8 * at..8 * at + 8].try_into().expect("eight bytes"));
-                self.pulse = Pulse { keys: word(0), copied: word(1), most_copied: word(2), counted_at: word(3) };
+                self.pulse = Pulse { keys: word(0), copied: word(1), most_copied: word(2), counts: word(3) };
             }
         }
     }
@@ -306,7 +316,7 @@ impl Child {
         if let Kind::Inline(end) = self.kind {
             return Some(end);
         }
-        self.listen();
+        self.take_words();
         let mut status = 0;
         loop {
             // SAFETY: the pointer is to a live integer.
@@ -320,7 +330,7 @@ impl Child {
             if waited == -1 {
                 return Some(End::Failed(-1));
             }
-            self.listen();
+            self.take_words();
             return Some(if libc::WIFSIGNALED(status) {
                 End::Killed(libc::WTERMSIG(status))
             } else if libc::WEXITSTATUS(status) == 0 {

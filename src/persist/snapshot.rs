@@ -83,13 +83,8 @@ pub struct Progress {
     pub keys: u64,
     /// Seconds since its start.
     pub seconds: u64,
-}
-
-impl Progress {
-    /// How old what the child said of memory is, in seconds.
-    pub fn memory_age(&self) -> u64 {
-        if self.pulse.copied == 0 { 0 } else { self.seconds.saturating_sub(self.pulse.counted_at / 1_000_000) }
-    }
+    /// Seconds since its memory was counted.
+    pub memory_age: u64,
 }
 
 /// Why a snapshot is not begun.
@@ -191,7 +186,8 @@ impl Snapshots {
     pub fn progress(&self, now: Now) -> Option<Progress> {
         let running = self.running.as_ref()?;
         let seconds = now.monotonic.micros_since(running.started.monotonic) / 1_000_000;
-        Some(Progress { pulse: running.child.pulse(), keys: running.keys, seconds })
+        let memory_age = running.child.memory_age(now.monotonic);
+        Some(Progress { pulse: running.child.pulse(), keys: running.keys, seconds, memory_age })
     }
 
     /// How a snapshot is written now; `aof_base` is whether it is to be the base of an append-only file.
@@ -316,7 +312,7 @@ impl Snapshots {
     /// Looks after the child. To be called several times a second.
     pub fn attend(&mut self, space: &mut Keyspace, now: Now) -> Option<Concluded> {
         let running = self.running.as_mut()?;
-        running.child.listen();
+        running.child.listen(now.monotonic);
         if running.end.is_none() {
             running.end = running.child.poll();
         }

@@ -339,7 +339,7 @@ fn persistence(report: &mut Report<'_>) {
     report.line("async_loading", loads(View::OldData));
     report.line("current_cow_peak", current.pulse.most_copied);
     report.line("current_cow_size", current.pulse.copied);
-    report.line("current_cow_size_age", current.memory_age());
+    report.line("current_cow_size_age", current.memory_age);
     report.line("current_fork_perc", format_args!("{share:.2}"));
     report.line("current_save_keys_processed", current.pulse.keys);
     report.line("current_save_keys_total", current.keys);

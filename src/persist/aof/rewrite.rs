@@ -168,7 +168,8 @@ impl Rewrites {
     pub fn progress(&self, now: Now) -> Option<Progress> {
         let running = self.running.as_ref()?;
         let seconds = now.monotonic.micros_since(running.started.monotonic) / 1_000_000;
-        Some(Progress { pulse: running.child.pulse(), keys: running.keys, seconds })
+        let memory_age = running.child.memory_age(now.monotonic);
+        Some(Progress { pulse: running.child.pulse(), keys: running.keys, seconds, memory_age })
     }
 
     /// Begins one; `first` turns the append-only file on. The error is logged.
@@ -211,6 +212,9 @@ impl Rewrites {
 
     /// Looks after the child.
     pub fn attend(&mut self, aof: &mut Aof, means: &Means<'_>) {
+        if let Some(running) = &mut self.running {
+            running.child.listen(means.now.monotonic);
+        }
         if let Some(running) = &mut self.running
             && let Some(end) = running.child.poll()
         {
