@@ -1,4 +1,4 @@
-// The ordinary calls of node-redis against a server: `interop_client.cjs PORT`, run by `interop`.
+// The ordinary calls of node-redis against a server: `node_redis.cjs PORT`, run by `interop`.
 const assert = require("node:assert");
 const { createClient } = require("redis");
 

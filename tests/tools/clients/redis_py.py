@@ -1,4 +1,4 @@
-"""The ordinary calls of redis-py against a server: `interop_client.py PORT PROTOCOL`, run by `interop`."""
+"""The ordinary calls of redis-py against a server: `redis_py.py PORT PROTOCOL`, run by `interop`."""
 import sys
 import threading
 
