@@ -3,7 +3,7 @@
 ARGS ?=
 CARGO ?= cargo
 
-.PHONY: help run build test lint bench suite interop sentinel oracle sim fuzz peers clean
+.PHONY: help run build test lint docs install bench suite interop sentinel oracle sim fuzz peers clean
 
 # of `make sim`, `make fuzz` and `make suite`
 SEED ?= 1
@@ -52,6 +52,16 @@ peers: ## brings the real servers to compare with onto this machine (Debian)
 
 bench: build ## races the server against the Redis and Valkey it finds; writes docs/PERFORMANCE.md and its plot
 	tests/bench/race --write docs target/release/ruddle
+
+docs: ## writes the pages of docs/ that are made from the tables of commands and directives
+	RUDDLE_WRITE_DOCS=1 $(CARGO) test --locked --test docs
+
+PREFIX ?= /usr/local
+install: build ## installs program, manual page and systemd unit below PREFIX (/usr/local)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -m 755 target/release/ruddle $(DESTDIR)$(PREFIX)/bin/ruddle
+	install -m 644 docs/ruddle.1 $(DESTDIR)$(PREFIX)/share/man/man1/ruddle.1
+	sed 's|@PREFIX@|$(PREFIX)|' docs/ruddle.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/ruddle.service
 
 clean: ## removes what was built
 	$(CARGO) clean

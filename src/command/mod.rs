@@ -14,6 +14,7 @@ pub mod hash;
 pub mod hyperloglog;
 pub mod keys;
 pub mod list;
+pub mod manual;
 pub mod migrate;
 pub mod persistence;
 pub mod pubsub;

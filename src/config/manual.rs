@@ -27,6 +27,14 @@ pub fn help() -> String {
     text
 }
 
+/// Each directive that the server obeys: its name, how a value is written, the default, what it does.
+pub fn obeyed() -> impl Iterator<Item = (&'static str, String, &'static str, &'static str)> {
+    rows().filter(|row| is_shown(row)).map(|row| {
+        let default = if row.default.is_empty() { "\"\"" } else { row.default };
+        (row.name, notation(row.shape), default, row.about)
+    })
+}
+
 /// The manual's tables in markdown: what the server obeys, what is moot here, what is absent.
 pub fn markdown() -> String {
     let mut text = String::from("| directive | value | default | CONFIG SET | what it does |\n|---|---|---|---|---|\n");

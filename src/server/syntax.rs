@@ -116,6 +116,32 @@ pub fn arguments(row: &Command) -> Result<Vec<Argument>, String> {
     Ok(arguments)
 }
 
+/// The arguments as people write them: `key value [NX|XX] [EX seconds|PX milliseconds]`.
+pub fn usage(arguments: &[Argument]) -> String {
+    let words: Vec<String> = arguments.iter().map(usage_of).collect();
+    words.join(" ")
+}
+
+fn usage_of(argument: &Argument) -> String {
+    let inner = || -> Vec<String> { argument.arguments.iter().map(usage_of).collect() };
+    let Occurrence { optional, multiple, multiple_token } = argument.occurrence;
+    let bare = match argument.kind {
+        ArgumentType::PureToken => String::new(),
+        ArgumentType::OneOf if optional || multiple => inner().join("|"),
+        ArgumentType::OneOf => format!("<{}>", inner().join("|")),
+        ArgumentType::Block => inner().join(" "),
+        _ => argument.shown.unwrap_or(&argument.name).to_string(),
+    };
+    let word = match argument.token {
+        Some(token) if bare.is_empty() => token.to_string(),
+        Some(token) => format!("{} {bare}", if token.is_empty() { "\"\"" } else { token }),
+        None => bare.clone(),
+    };
+    let again = if multiple_token { &word } else { &bare };
+    let word = if multiple { format!("{word} [{again} ...]") } else { word };
+    if optional { format!("[{word}]") } else { word }
+}
+
 /// Keys that no specification covers get no number. Gives the greatest number left.
 fn forget_unspecified(arguments: &mut [Argument], specs: usize) -> Option<usize> {
     let mut last = None;
