@@ -358,10 +358,18 @@ fn sync(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
     DONE
 }
 
-/// A replica whose own link is down has nothing to pass on.
+const NO_LINK: Error = Error::fixed("NOMASTERLINK Can't SYNC while not connected with my master");
+
+/// A replica whose own link is down has nothing to pass on, and nothing for its own primary.
 fn refuse_without_primary(ctx: &Ctx<'_>) -> Result<(), Error> {
     match &ctx.state.replication.link {
-        Some(link) if !link.is_up() => Err(Error::fixed("NOMASTERLINK Can't SYNC while not connected with my master")),
+        Some(link) if !link.is_up() => Err(NO_LINK),
+        Some(_) if ctx.state.is_own_primary(ctx.client) => {
+            log::warn!(
+                "This server's own primary asks it for the stream: they follow each other in a circle, and neither would hear of anything. REPLICAOF NO ONE at one of them ends that."
+            );
+            Err(NO_LINK)
+        }
         _ => Ok(()),
     }
 }

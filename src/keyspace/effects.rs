@@ -224,6 +224,12 @@ impl Effects {
         }
     }
 
+    /// Forgets the commands to propagate: nobody wants them.
+    pub fn forget_propagation(&mut self) {
+        self.stream.clear();
+        self.propagated.clear();
+    }
+
     /// Whether nothing is queued but garbage.
     #[inline]
     pub fn is_empty(&self) -> bool {

@@ -5,12 +5,12 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
+use std::net::{SocketAddr, ToSocketAddrs};
 
 use bytes::{Buf, Bytes};
 use mio::{Interest, Registry, Token};
 
 use super::dialer::Dialing;
-use crate::repl::replica::Dial;
 use crate::server::Server;
 use crate::server::migration::LineId;
 
@@ -29,7 +29,11 @@ pub struct Courier {
 impl Courier {
     /// Starts to connect; `token` is what the poll tells.
     pub fn start(registry: &Registry, token: Token, line: LineId, host: String, port: u16, source: &str) -> io::Result<Courier> {
-        let mut dialing = Dialing::start(&Dial { attempt: line.0, host, port }, source)?;
+        let mut dialing = {
+            // as Redis does it, on the spot
+            let addresses: Vec<SocketAddr> = (host.as_str(), port).to_socket_addrs()?.collect();
+            Dialing::start(line.0, &addresses, source)?
+        };
         registry.register(&mut dialing.stream, token, Interest::READABLE | Interest::WRITABLE)?;
         Ok(Courier { line, dialing, connected: false, outgoing: VecDeque::new() })
     }

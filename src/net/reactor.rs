@@ -20,7 +20,7 @@ use slab::Slab;
 use super::backlog::Backlog;
 use super::connection::{Connection, Received};
 use super::courier::Courier;
-use super::dialer::Dialing;
+use super::dialer::{Dialing, Found, Resolver};
 use super::disposal::Disposal;
 use super::listener::{self, Listener};
 use super::logging;
@@ -43,6 +43,7 @@ const SIGNALS: usize = usize::MAX - 1;
 const SYNCER: usize = usize::MAX - 2;
 const DIAL: usize = usize::MAX - 3;
 const PIPE: usize = usize::MAX - 4;
+const RESOLVER: usize = usize::MAX - 6;
 const EVENTS: usize = 1024;
 /// Slices of output given to one system call.
 const SLICES: usize = 64;
@@ -65,6 +66,7 @@ pub struct Reactor {
     syncer: Syncer,
     /// The socket to a primary that is being connected.
     dialing: Option<Dialing>,
+    resolver: Resolver,
     /// Which pipe of a child is polled.
     pipe: u64,
     /// Sockets to other servers, for MIGRATE, and those of them that have news.
@@ -96,9 +98,14 @@ enum Source {
     Own(Backlog, usize),
 }
 
+/// The first TCP port of the listeners; 0 without one.
+fn bound_port(listeners: &[Listener]) -> u16 {
+    listeners.iter().find_map(Listener::address).map_or(0, |address| address.port())
+}
+
 impl Reactor {
     /// A reactor that serves on these listeners.
-    pub fn new(server: Server, mut listeners: Vec<Listener>) -> io::Result<Reactor> {
+    pub fn new(mut server: Server, mut listeners: Vec<Listener>) -> io::Result<Reactor> {
         let poll = Poll::new()?;
         for (index, listener) in listeners.iter_mut().enumerate() {
             poll.registry().register(listener.source(), Token(LISTENERS + index), Interest::READABLE)?;
@@ -106,6 +113,8 @@ impl Reactor {
         let mut signals = Signals::catch()?;
         poll.registry().register(signals.source(), Token(SIGNALS), Interest::READABLE)?;
         let syncer = Syncer::start(&poll, Token(SYNCER))?;
+        let resolver = Resolver::new(&poll, Token(RESOLVER))?;
+        server.state.process.tcp_port = bound_port(&listeners);
         Ok(Reactor {
             poll,
             syncer,
@@ -120,6 +129,7 @@ impl Reactor {
             arena: vec![0; limits::TURN_INPUT],
             disposal: Disposal::start()?,
             dialing: None,
+            resolver,
             pipe: 0,
             couriers: Slab::new(),
             called: Vec::new(),
@@ -165,6 +175,12 @@ impl Reactor {
             while let Some(done) = self.syncer.done() {
                 self.server.file_job_done(done);
             }
+            while let Some(found) = self.resolver.found() {
+                self.dial_at(found);
+            }
+            if !self.server.is_stopping() {
+                self.signals.forgive();
+            }
             self.accept(now);
             self.hear_couriers(now);
             self.serve_ready(now);
@@ -208,7 +224,7 @@ impl Reactor {
 
     fn take_event(&mut self, event: &mio::event::Event) {
         let Token(token) = event.token();
-        if token == SYNCER {
+        if token == SYNCER || token == RESOLVER {
             // what is done is taken in once a turn
             return;
         }
@@ -253,10 +269,6 @@ impl Reactor {
         match self.signals.take() {
             None => {}
             Some(signal) => {
-                if signal == Signal::Interrupt && self.server.is_stopping() {
-                    log::warn!("You insist... exiting now.");
-                    std::process::exit(1);
-                }
                 let name = if signal == Signal::Interrupt { "SIGINT" } else { "SIGTERM" };
                 log::warn!("Received {name} scheduling shutdown...");
                 self.server.signalled(signal == Signal::Interrupt);
@@ -356,14 +368,24 @@ impl Reactor {
         let Some(dial) = self.server.take_dial() else { return };
         // one attempt at a time: an older one is given up
         self.dialing = None;
+        if let Some(found) = self.resolver.look_up(dial) {
+            self.dial_at(found);
+        }
+    }
+
+    /// The primary's addresses are known, or that it has none.
+    fn dial_at(&mut self, Found { attempt, addresses }: Found) {
+        if !self.server.is_dialing(attempt) {
+            return;
+        }
         let source = self.server.state.config.bind_source_addr.clone();
-        let started = Dialing::start(&dial, &source).and_then(|mut dialing| {
+        let started = addresses.and_then(|addresses| Dialing::start(attempt, &addresses, &source)).and_then(|mut dialing| {
             self.poll.registry().register(&mut dialing.stream, Token(DIAL), Interest::WRITABLE)?;
             Ok(dialing)
         });
         match started {
             Ok(dialing) => self.dialing = Some(dialing),
-            Err(error) => self.server.link_failed(dial.attempt, &error.to_string()),
+            Err(error) => self.server.link_failed(attempt, &error.to_string()),
         }
     }
 
@@ -656,6 +678,7 @@ impl Reactor {
         }
         // what arrived meanwhile gives no further event
         self.accepting = vec![true; listeners.len()];
+        self.server.state.process.tcp_port = bound_port(&listeners);
         self.listeners = listeners;
         outcome
     }

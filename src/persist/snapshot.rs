@@ -502,7 +502,8 @@ fn seconds(time: Micros) -> i64 {
     time.to_millis().seconds()
 }
 
-fn draft(process: u32) -> String {
+/// What the snapshot that a process writes is called before it is whole.
+pub fn draft(process: u32) -> String {
     format!("temp-{process}.rdb")
 }
 

@@ -29,6 +29,8 @@ use crate::resp::writer::write_command;
 const LINE_MAX: usize = 8 * 1024;
 /// The marks of snapshots whose length is not known in advance are as long as names of histories.
 const MARK: usize = 40;
+/// Attempts in a row after which it is said that servers may follow each other in a circle.
+const ORPHANED: u32 = 30;
 /// Milliseconds from a failure to the next attempt.
 const RETRY_MS: i64 = 1000;
 
@@ -130,6 +132,8 @@ pub struct Link {
     heard_at: Millis,
     /// Since when the link is not up; `None` while it is.
     down_since: Option<Millis>,
+    /// Attempts in a row that found the primary without one of its own.
+    orphaned: u32,
 }
 
 fn say(out: &mut Vec<u8>, words: &[&[u8]]) {
@@ -139,7 +143,16 @@ fn say(out: &mut Vec<u8>, words: &[&[u8]]) {
 impl Link {
     /// A link to be made at once.
     pub fn new(host: String, port: u16, now: Millis) -> Link {
-        Link { host, port, phase: Phase::Waiting { until: now }, attempt: 0, dial: None, heard_at: Millis(0), down_since: Some(Millis(0)) }
+        Link {
+            host,
+            port,
+            phase: Phase::Waiting { until: now },
+            attempt: 0,
+            dial: None,
+            heard_at: Millis(0),
+            down_since: Some(Millis(0)),
+            orphaned: 0,
+        }
     }
 
     /// Whether commands flow.
@@ -248,7 +261,7 @@ impl Link {
     /// The snapshot is loaded: commands follow.
     pub fn loaded(&mut self, now: Millis) {
         self.heard_at = now;
-        self.down_since = None;
+        (self.down_since, self.orphaned) = (None, 0);
         self.phase = Phase::Up;
     }
 
@@ -390,7 +403,19 @@ impl Link {
                 *event = Some(Event::Resumed(id));
                 Ok(())
             }
-            b"-NOMASTERLINK" | b"-LOADING" => Err(format!("Master is currently unable to PSYNC but should be in the future: {text}")),
+            b"-NOMASTERLINK" => {
+                self.orphaned += 1;
+                if self.orphaned.is_multiple_of(ORPHANED) {
+                    log::warn!(
+                        "The primary {}:{} follows another and has not reached it for {} attempts in a row. If servers follow each other in a circle, none of them leads: REPLICAOF NO ONE at one of them ends that.",
+                        self.host,
+                        self.port,
+                        self.orphaned
+                    );
+                }
+                Err(format!("Master is currently unable to PSYNC but should be in the future: {text}"))
+            }
+            b"-LOADING" => Err(format!("Master is currently unable to PSYNC but should be in the future: {text}")),
             _ => Err(format!("Unexpected reply to PSYNC from master: {text}")),
         }
     }

@@ -20,8 +20,8 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use super::State;
 use super::client::ClientKey;
-use super::{Server, State};
 use crate::keyspace::DbIndex;
 use crate::limits;
 use crate::persist::aof::rewrite::names;
@@ -272,12 +272,4 @@ pub(super) enum Release {
     Written,
     /// At once.
     Anyway,
-}
-
-impl Server {
-    /// The end of loading a snapshot at the start: what it tells of the history, and what loading has changed.
-    pub fn go_on_from_snapshot(&mut self, loaded: &Loaded) {
-        self.state.go_on_from_snapshot(loaded);
-        self.state.update_recording(&mut self.keyspace);
-    }
 }

@@ -6,9 +6,11 @@
 //! ```
 //!
 //! A turn loads for a millisecond, then clients have theirs. A [gate](super::gates::Gates) tells them `-LOADING`
-//! but for the commands that need no data. Nothing expires and nothing is recorded meanwhile. A replica that loads
+//! but for the commands that need no data. Nothing expires and nothing is recorded meanwhile, but for one thing: what a
+//! primary leaves out because its time is up is missing from the history that it goes on with, so its replicas are told. A replica that loads
 //! aside from the data that it has ([`super::receipt`]) shows the old ones.
 
+use super::consequences::Grouping;
 use super::replay::Replay;
 use super::stats::Culprit;
 use super::{Server, State, Stop};
@@ -83,6 +85,8 @@ pub(super) struct SnapshotLoad {
     input: Input<'static>,
     loader: Loader,
     overdue: Overdue,
+    /// Whether it was looked at where in the history it stands.
+    placed: bool,
     /// The stopwatch at the beginning.
     since: u64,
     expiry: Expiry,
@@ -207,7 +211,7 @@ impl Server {
         }
         let expiry = std::mem::replace(&mut self.keyspace.expiry, Expiry::Ignore);
         let input = Input::of_own_file(file, summing);
-        SnapshotLoad { input, loader: Loader::default(), overdue, since: self.state.stopwatch.now(), expiry }
+        SnapshotLoad { input, loader: Loader::default(), overdue, placed: false, since: self.state.stopwatch.now(), expiry }
     }
 
     /// Loads a slice of a snapshot; `true` once it is whole.
@@ -259,12 +263,14 @@ impl Server {
     }
 
     fn advance_start(&mut self, mut load: SnapshotLoad, slice: &mut Slice) -> Option<Work> {
-        match self.advance_snapshot_load(&mut load, slice) {
+        self.keyspace.effects.recording = load.overdue == Overdue::Drop;
+        let advanced = self.advance_snapshot_load(&mut load, slice);
+        self.go_on_while_loading(&mut load, advanced == Ok(true));
+        match advanced {
             Ok(false) => return Some(Work::Start(load)),
             Ok(true) => {
                 let loaded = load.loaded();
                 self.state.snapshots.has_loaded(&loaded, self.state.now);
-                self.go_on_from_snapshot(&loaded);
                 let seconds = self.state.stopwatch.now().saturating_sub(load.since) as f64 / 1e9;
                 log::info!("DB loaded from disk: {seconds:.3} seconds");
             }
@@ -272,6 +278,24 @@ impl Server {
         }
         self.state.leave_loading();
         None
+    }
+
+    /// Goes on with the history of the snapshot as soon as that is known, which is before its first key. Keys that were
+    /// left out are history by then.
+    fn go_on_while_loading(&mut self, load: &mut SnapshotLoad, done: bool) {
+        let Loaded { keys, expired, .. } = load.loader.loaded;
+        if !done && (load.overdue == Overdue::Keep || keys + expired == 0) {
+            return;
+        }
+        if !load.placed {
+            load.placed = true;
+            self.state.go_on_from_snapshot(&load.loader.loaded);
+        }
+        self.state.update_recording(&mut self.keyspace);
+        if !self.keyspace.effects.recording {
+            self.keyspace.effects.forget_propagation();
+        }
+        self.conclude(Grouping::Apart);
     }
 
     fn advance_log(&mut self, mut replay: Box<Replay>, slice: &mut Slice) -> Option<Work> {

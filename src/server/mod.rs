@@ -258,6 +258,8 @@ pub struct Process {
     pub executable: String,
     /// The init system that watches it, `no` if none does.
     pub supervisor: Supervised,
+    /// The TCP port that is listened on; 0 if none is.
+    pub tcp_port: u16,
 }
 
 /// The server. See the module's essay.

@@ -87,7 +87,7 @@ pub struct Replication {
     /// When the primary was last told that we are busy, in seconds.
     pub(super) last_sign: i64,
     next_second: Millis,
-    next_ping: Millis,
+    last_ping: Millis,
     pub(super) last_replica_left: Option<Millis>,
 }
 
@@ -117,7 +117,7 @@ impl Replication {
             waiting: Vec::new(),
             last_sign: 0,
             next_second: Millis(0),
-            next_ping: Millis(0),
+            last_ping: Millis(0),
             last_replica_left: None,
         }
     }
@@ -294,6 +294,14 @@ impl State {
         }
     }
 
+    /// Whether a session that asks for the stream is our own primary: each would wait for the other's words.
+    pub fn is_own_primary(&self, key: ClientKey) -> bool {
+        let ip = |key: ClientKey| self.clients.get(key)?.peer.address.rsplit_once(':').map(|(host, _)| host);
+        let (Some(link), Some(link_client)) = (&self.replication.link, self.replication.link_client) else { return false };
+        let port = self.replication.replicas.get(&key).map_or(0, |replica| replica.port);
+        port == link.port && ip(key).is_some() && ip(key) == ip(link_client)
+    }
+
     // ---- as a replica
 
     /// Follows a primary from now on.
@@ -404,7 +412,8 @@ impl State {
         let config = &self.config;
         Introduction {
             login: (!config.masterauth.is_empty()).then(|| (config.masteruser.clone(), config.masterauth.clone())),
-            port: if config.replica_announce_port != 0 { config.replica_announce_port } else { config.port },
+            // the socket may be one that another has opened, on a port of its own choice
+            port: [config.replica_announce_port, config.port, self.process.tcp_port].into_iter().find(|port| *port != 0).unwrap_or(0),
             address: config.replica_announce_ip.clone(),
             promotes: self.replication.failover.stage == failover::Stage::Following,
             claim: self.replication.claims.then(|| (self.claimed_name(), self.position().offset + 1)),
@@ -499,11 +508,14 @@ impl State {
     /// Signs of life: PING in the stream, an empty line to those who do not get the stream yet.
     fn greet_replicas(&mut self, now: Millis) {
         let period = Millis::from_seconds(self.config.repl_ping_replica_period.into());
-        let due = now >= self.replication.next_ping || self.replication.next_ping.saturating_sub(now) > period;
+        let since = now.saturating_sub(self.replication.last_ping);
+        let due = since >= period || since < Millis(0);
+        if due {
+            self.replication.last_ping = now;
+        }
         // nothing may be added to what a failover waits for
         let still = self.replication.failover.stage == failover::Stage::Waiting;
         if due && !still && !self.replication.follows() && self.replication.online().next().is_some() {
-            self.replication.next_ping = now.saturating_add(period);
             self.feed.tell_replicas(&[b"PING"]);
         }
         for key in self.waiting_for_a_file() {
@@ -547,6 +559,11 @@ impl Server {
     /// A socket to the primary is wanted: connect it and tell [`Server::link_up`] or [`Server::link_failed`].
     pub fn take_dial(&mut self) -> Option<Dial> {
         self.state.replication.link.as_mut()?.take_dial()
+    }
+
+    /// Whether this attempt to reach the primary is still the one that is wanted.
+    pub fn is_dialing(&self, attempt: u64) -> bool {
+        self.state.replication.link.as_ref().is_some_and(|link| link.is_dialing(attempt))
     }
 
     /// The socket is connected. `None`: it is not wanted any more.

@@ -1,9 +1,7 @@
 //! Replication without sockets: worlds tied by pipes that deliver in any pieces and may be cut at any byte.
 
 use ruddle::base::random::Random;
-use ruddle::persist::rdb::load::{Overdue, Twice};
 use ruddle::persist::storage::faulty::Faulty;
-use ruddle::server::Server;
 use ruddle::server::client::{ClientKey, Peer};
 
 use crate::harness::{World, check, request};
@@ -53,15 +51,8 @@ impl Net {
         // servers of one seed would give their histories one name
         world.server.state.random = Random::from_seed(self.random.next_u64());
         world.server.state.snapshots.storage = Box::new(disk.clone());
-        if world.server.state.config.appendonly {
-            world.server.start_aof().expect("sound files");
-        } else {
-            let Server { keyspace, state, .. } = &mut world.server;
-            let loaded = state.snapshots.load(keyspace, &state.config, Overdue::Keep, Twice::Refuse).expect("a sound file");
-            if let Some(loaded) = loaded {
-                world.server.go_on_from_snapshot(&loaded);
-            }
-        }
+        world.server.begin_loading().expect("sound files");
+        world.server.finish_loading().expect("sound files");
         world
     }
 

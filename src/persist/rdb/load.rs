@@ -220,7 +220,7 @@ impl Loader {
     }
 
     fn load_key(&mut self, input: &mut Input<'_>, space: &mut Keyspace, plan: &mut Plan<'_>, type_byte: u8) -> Result<(), LoadError> {
-        let Loader { loaded, key, text, .. } = self;
+        let Loader { loaded, db, key, text, .. } = self;
         if type_byte > types::HASH_LISTPACK_DEADLINES {
             return Err(LoadError::corrupt(format!("unknown opcode or type: {type_byte}")));
         }
@@ -238,6 +238,8 @@ impl Loader {
         let ahead = std::mem::take(&mut self.ahead);
         if plan.overdue == Overdue::Drop && ahead.deadline.is_some_and(|deadline| deadline < space.now) {
             loaded.expired += 1;
+            // replicas that go on have it still
+            space.effects.propagate(*db, &[b"DEL", key]);
             if let Some(value) = value {
                 space.dispose_value(value);
             }
