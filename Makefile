@@ -3,7 +3,7 @@
 ARGS ?=
 CARGO ?= cargo
 
-.PHONY: help run build test lint docs install bench suite interop sentinel oracle sim fuzz peers clean
+.PHONY: help run build test lint docs install bench suite interop sentinel replicas oracle sim fuzz peers clean
 
 # of `make sim`, `make fuzz` and `make suite`
 SEED ?= 1
@@ -39,7 +39,10 @@ interop: build ## lets redis-cli, redis-benchmark and client libraries talk to t
 	tests/tools/interop_files target/release/ruddle
 
 sentinel: build ## lets Redis's Sentinel fail over while primaries are killed under load (needs redis-server)
-	tests/tools/sentinel target/release/ruddle
+	tests/tools/replicas target/release/ruddle sentinel
+
+replicas: build ## mixed chains with real servers whose links are cut, and restarts of every kind, under load
+	tests/tools/replicas target/release/ruddle chains restarts --rounds 30
 
 sim: ## plays SEEDS simulated stories from SEED on (SEED=17 SEEDS=1 plays one again)
 	SIM_SEED=$(SEED) SIM_SEEDS=$(SEEDS) $(CARGO) test --test sim -- promises model

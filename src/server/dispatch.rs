@@ -168,7 +168,8 @@ fn careful(ctx: &mut Ctx<'_>, args: Args<'_>, flags: Flags, client: ClientFlags)
     if client.any(ClientFlags::REPLICA) && (may_write || flags.any(Flags::READONLY)) {
         return Err(Error::REPLICA_CANNOT);
     }
-    if ctx.state.gates.paused && !replayed && !client.any(ClientFlags::REPLICA) && ctx.state.pause.holds(may_write) {
+    // a primary's words wait, too: what is paused stands still
+    if ctx.state.gates.paused && !client.any(ClientFlags::REPLICA.or(ClientFlags::REPLAY)) && ctx.state.pause.holds(may_write) {
         return Ok(Verdict::Postpone);
     }
     if queueing {
@@ -376,7 +377,8 @@ fn propagate(ctx: &mut Ctx<'_>, args: Args<'_>, db: crate::keyspace::DbIndex, di
         return;
     }
     let wanted = match ctx.propagation {
-        Propagation::Verbatim => space.dirty != dirty,
+        // SAVE and what saves set the count back
+        Propagation::Verbatim => space.dirty > dirty,
         Propagation::Replaced => false,
         Propagation::Forced | Propagation::ToReplicas => true,
     };

@@ -38,6 +38,12 @@ impl State {
         Place { offset: place.offset + self.replication.pending_bytes, ..place }
     }
 
+    /// Bytes of the history that have come from the primary, be they carried out or not.
+    pub fn read_offset(&self) -> u64 {
+        let waiting = self.replication.link_client.and_then(|key| self.clients.get(key)).map_or(0, |client| client.pending_input);
+        self.position().offset + (self.replication.held() + waiting) as u64
+    }
+
     /// The offset that the last command of the feed will have.
     pub(super) fn fed_offset(&self) -> u64 {
         self.position().offset + self.feed.len() as u64

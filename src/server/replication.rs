@@ -147,6 +147,11 @@ impl Replication {
         self.stream.is_active() && (!self.follows() || self.claims)
     }
 
+    /// Bytes of the primary's unfinished transaction.
+    pub(super) fn held(&self) -> usize {
+        self.held.len()
+    }
+
     /// Our data is the beginning of the stream's history, which has selected that database.
     pub(super) fn goes_on(&mut self, db: DbIndex) {
         (self.claims, self.primary_db) = (true, db);
@@ -408,6 +413,14 @@ impl State {
         }
     }
 
+    /// The primary is alive.
+    pub(super) fn hear_primary(&mut self) {
+        let now = self.now.unix.to_millis();
+        if let Some(link) = &mut self.replication.link {
+            link.heard(now);
+        }
+    }
+
     fn introduction(&self) -> Introduction {
         let config = &self.config;
         Introduction {
@@ -665,10 +678,7 @@ impl Server {
         if state.replication.link_client != Some(key) || bytes.is_empty() {
             return;
         }
-        let now = self.keyspace.now;
-        if let Some(link) = &mut state.replication.link {
-            link.heard(now);
-        }
+        state.hear_primary();
         let replication = &mut state.replication;
         let before = replication.held.len();
         replication.held.extend_from_slice(bytes);

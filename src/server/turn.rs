@@ -131,6 +131,9 @@ impl Server {
             if client.flags.any(ClientFlags::CLOSE_AFTER_REPLY.or(ClientFlags::CLOSE_NOW)) {
                 inbound.consumed = inbound.bytes.len();
             }
+            if inbound.fresh > 0 && client.flags.any(ClientFlags::PRIMARY) {
+                state.hear_primary();
+            }
             return;
         }
         if client.flags.any(ClientFlags::LINK) {
@@ -252,6 +255,10 @@ impl Server {
             self.keyspace.effects.recording = false;
         }
         let mut chunk = FromPrimary::default();
+        if from_primary && inbound.consumed > 0 {
+            // empty lines that the parser has passed over
+            chunk.left_out.push(0..inbound.consumed);
+        }
         let mut may_run = self.state.clients.get(key).is_some_and(|client| !client.flags.any(ClientFlags::CLOSE_NOW));
         while at < requests.len() && requests[at].inbound == index {
             let request = &requests[at];

@@ -261,3 +261,18 @@ fn the_words_of_failover() {
         ("PSYNC ? -1 FAILOVER", "-ERR PSYNC FAILOVER can't be sent to a master."),
     ]);
 }
+
+#[test]
+fn what_saves_is_not_told_to_replicas() {
+    let mut net = Net::chain(2, 21, &[("save", "60 1000")]);
+    net.settle();
+    net.ask(0, "SET a 1");
+    assert_eq!(net.ask(0, "SAVE"), "+OK");
+    net.ask(0, "SHUTDOWN NOW");
+    assert!(net.worlds[0].server.state.stop.is_some());
+    for _ in 0..20 {
+        net.step();
+    }
+    assert!(net.worlds[1].server.state.stop.is_none());
+    assert!(!net.ask(1, "INFO commandstats").contains("cmdstat_save"));
+}

@@ -507,7 +507,7 @@ fn link_to_primary(report: &mut Report<'_>, link: &Link) {
     report.line("master_last_io_seconds_ago", if connected { link.silent_seconds(now) } else { -1 });
     report.line("master_sync_in_progress", u8::from(link.is_syncing()));
     let offset = state.replication.stream.offset();
-    report.line("slave_read_repl_offset", offset);
+    report.line("slave_read_repl_offset", state.read_offset());
     report.line("slave_repl_offset", offset);
     if link.is_syncing() {
         let (read, total) = link.progress();
