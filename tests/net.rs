@@ -602,3 +602,11 @@ fn what_waits_behind_a_blocking_command_has_waited_since_it_came_and_the_wait_it
     assert!(figure(&info, "service_percentiles_usec_echo", "p99") >= 45_000.0, "{info}");
     assert!(figure(&info, "service_percentiles_usec_blpop", "max") < 45_000.0, "{info}");
 }
+
+#[test]
+fn what_follows_a_login_in_the_same_packet_is_executed() {
+    let server = Running::with(&[("requirepass", "secret")]);
+    let mut client = server.connect();
+    client.send(&[bulk(&[b"AUTH", b"secret"]), bulk(&[b"SELECT", b"1"]), bulk(&[b"SET", b"k", b"v"])].concat());
+    client.expect(b"+OK\r\n+OK\r\n+OK\r\n");
+}

@@ -183,9 +183,6 @@ pub(super) static ROWS: &[Row] = &[
     absent("dual-channel-replication-enabled", "no", "snapshot and stream share one connection")
         .is(BOOL, Hidden)
         .about("Sends snapshots over a connection of their own."),
-    absent("aof-disable-auto-gc", "no", "superseded append-only files are removed")
-        .is(BOOL, Hidden)
-        .about("Keeps superseded append-only files."),
     // ---- defragmentation
     absent("activedefrag", "no", DEFRAG).is(BOOL, Settable).about("Moves live data together to return memory."),
     absent("active-defrag-ignore-bytes", "100mb", DEFRAG).is(memory(1, LONG), Settable).about("Waste in bytes below which it rests."),

@@ -323,6 +323,8 @@ settings! {
         "Growth in percent since the last rewrite that starts a new one; 0 starts none.";
     "auto-aof-rewrite-min-size", auto_aof_rewrite_min_size: u64 = "64mb", memory(0, LONG), Settable,
         "Bytes below which the append-only file is not rewritten by itself.";
+    "aof-disable-auto-gc", aof_disable_auto_gc: bool = "no", Shape::Bool, Hidden,
+        "Keeps superseded append-only files.";
     "aof-load-truncated", aof_load_truncated: bool = "yes", Shape::Bool, Settable,
         "Loads an append-only file whose last command is cut off, without that command.";
     "aof-use-rdb-preamble", aof_use_rdb_preamble: bool = "yes", Shape::Bool, Settable,

@@ -103,6 +103,9 @@ impl State {
 
     fn flush_file(&mut self, forced: bool) {
         let policy = self.sync_policy(forced);
+        if !self.aof_flush_sleep.is_zero() && self.aof.unwritten() > 0 {
+            (self.host.sleep)(self.aof_flush_sleep);
+        }
         if self.aof.flush(&policy) == Outcome::Broken {
             let reason = self.aof.trouble().map(|trouble| trouble.reason().to_string()).unwrap_or_default();
             let text = format!(

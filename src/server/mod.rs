@@ -47,6 +47,8 @@ pub mod tracking;
 pub mod transaction;
 pub mod turn;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use sha1::{Digest as _, Sha1};
 
@@ -58,7 +60,7 @@ use crate::keyspace::effects::Garbage;
 use crate::keyspace::{DbIndex, Keyspace};
 use crate::limits;
 use crate::persist::aof::Aof;
-use crate::persist::aof::rewrite::Rewrites;
+use crate::persist::aof::rewrite::{self, Rewrites};
 use crate::persist::snapshot::Snapshots;
 use crate::resp::Protocol;
 use crate::resp::request::{Partial, Span};
@@ -179,6 +181,8 @@ pub struct State {
     pub sockets: Sockets,
     /// Bytes in use when the server was made: what is not data.
     pub startup_memory: usize,
+    /// `DEBUG AOF-FLUSH-SLEEP`: how long the loop is held before the append-only file is written.
+    pub aof_flush_sleep: Duration,
     /// `DEBUG PAUSE-CRON`: housekeeping stands still.
     pub cron_paused: bool,
     /// `DEBUG SET-DISABLE-DENY-SCRIPTS`: scripts may call every command.
@@ -315,6 +319,7 @@ impl Server {
             reconfigured: Vec::new(),
             sockets: Sockets::default(),
             startup_memory: 0,
+            aof_flush_sleep: Duration::ZERO,
             cron_paused: false,
             scripts_unrestricted: false,
             migrations: Migrations::default(),
@@ -536,6 +541,7 @@ impl State {
         let config = &self.config;
         self.command_logs.configure(config);
         self.latency.configure(config.latency_monitor_threshold);
+        self.aof.keep_history(config.aof_disable_auto_gc, &*self.snapshots.storage, &rewrite::names(config));
         if !config.latency_tracking {
             self.registry.iter_mut().for_each(|command| command.stats.latency.clear());
         }

@@ -249,6 +249,7 @@ impl Server {
         let inbound = &mut inbounds[index as usize];
         let (key, since) = (inbound.client, inbound.since);
         let from_primary = self.state.replication.link_client == Some(key);
+        let was_stranger = self.state.clients.get(key).is_some_and(|client| !client.flags.any(ClientFlags::AUTHENTICATED));
         if from_primary {
             // no key leaves but by the primary's word, which is recorded as it came
             self.keyspace.expiry = Expiry::Ignore;
@@ -311,7 +312,7 @@ impl Server {
                 client.partial = Partial::default();
             }
             client.pending_input = inbound.bytes.len() - inbound.consumed;
-            if !client.flags.any(ClientFlags::AUTHENTICATED) || requests[at - 1].special.is_some() {
+            if was_stranger || requests[at - 1].special.is_some() {
                 // parsing stopped early: there may be more to do at once
                 if client.pending_input > 0 && may_run && client.partial.is_empty() {
                     self.state.resume(key);

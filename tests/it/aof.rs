@@ -389,3 +389,49 @@ fn with_always_nothing_that_was_acknowledged_is_lost() {
         }
     }
 }
+
+#[test]
+fn superseded_files_stay_if_they_are_wanted() {
+    let disk = Faulty::new();
+    let mut life = Life::new(&disk, &[("aof-disable-auto-gc", "yes")]);
+    life.check(&[("SET a 1", "+OK"), ("BGREWRITEAOF", "+Background append only file rewriting started")]);
+    life.world.pass_ms(200);
+    let named = parts(&life.file(MANIFEST)).join(", ");
+    assert_eq!(named, "2.base.rdb seq 2 type b, 1.base.rdb seq 1 type h, 1.incr.aof seq 1 type h, 2.incr.aof seq 2 type i");
+    assert!(disk.contents("appendonlydir/appendonly.aof.1.incr.aof").is_some());
+    let mut life = Life::new(&disk, &[("aof-disable-auto-gc", "yes")]);
+    life.check(&[("GET a", "\"1\""), ("CONFIG SET aof-disable-auto-gc no", "+OK")]);
+    assert_eq!(parts(&life.file(MANIFEST)), ["2.base.rdb seq 2 type b", "2.incr.aof seq 2 type i"]);
+    assert_eq!(disk.contents("appendonlydir/appendonly.aof.1.incr.aof"), None);
+}
+
+/// Between a file and the one that follows it there must be no hole, whatever crashes when.
+#[test]
+fn nothing_is_written_behind_a_file_that_is_not_on_the_disk_yet() {
+    for fsync in ["everysec", "no"] {
+        let disk = Faulty::new();
+        let mut life = Life::new(&disk, &[("appendfsync", fsync)]);
+        life.world.runs_jobs = false;
+        life.check(&[("SET a 1", "+OK"), ("BGREWRITEAOF", "+Background append only file rewriting started"), ("SET b 2", "+OK")]);
+        life.world.pass_ms(10_000);
+        assert_eq!(life.file("appendonlydir/appendonly.aof.2.incr.aof"), "", "{fsync}");
+        for job in life.world.server.take_file_jobs() {
+            life.world.server.file_job_done(job.run());
+        }
+        life.world.pass_ms(100);
+        assert!(life.file("appendonlydir/appendonly.aof.2.incr.aof").ends_with(&wire(&["SET b 2"])), "{fsync}");
+    }
+}
+
+#[test]
+fn a_file_that_ends_in_zeros_was_cut_off() {
+    let disk = Faulty::new();
+    disk.put(MANIFEST, b"file i seq 1 type i\n");
+    let whole = wire(&["SET a 1", "SET b 2"]);
+    disk.put("appendonlydir/i", &[whole.as_bytes(), &wire(&["SET c 3"]).as_bytes()[..20], &[0; 3000]].concat());
+    let refused = Life::start(&disk, &[("aof-load-truncated", "no")]).err().unwrap_or_default();
+    assert!(refused.starts_with("Unexpected end of file reading the append only file i. You can: 1)"), "{refused}");
+    let mut life = Life::new(&disk, &[]);
+    life.check(&[("MGET a b c", "[\"1\", \"2\", (nil)]")]);
+    assert_eq!(life.file("appendonlydir/i"), whole);
+}

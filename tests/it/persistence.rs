@@ -655,3 +655,20 @@ fn heat_goes_along_where_eviction_needs_it() {
     }
     check_with(&[DEBUG], &[("SET a 1", "+OK"), ("DEBUG RELOAD", "+OK"), ("OBJECT IDLETIME a", ":0")]);
 }
+
+#[test]
+fn flushall_leaves_an_empty_snapshot_where_there_are_save_points() {
+    let storage = Faulty::new();
+    let (mut world, client) = world_on(&storage, &[("save", "3600 1")]);
+    for (line, reply) in [("SET a 1", "+OK"), ("SAVE", "+OK"), ("SET b 2", "+OK"), ("FLUSHALL", "+OK")] {
+        assert_eq!(world.ask(client, line), reply, "{line}");
+    }
+    assert_eq!(info(&mut world, client, "rdb_changes_since_last_save"), "0");
+    let bytes = storage.contents("dump.rdb").expect("saved");
+    let (_, _, loaded) = load_file(&bytes);
+    assert_eq!(loaded.expect("sound").expect("there").keys, 0);
+    let storage = Faulty::new();
+    let (mut world, client) = world_on(&storage, &[("save", "")]);
+    world.ask(client, "FLUSHALL");
+    assert_eq!(storage.contents("dump.rdb"), None);
+}

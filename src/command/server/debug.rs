@@ -37,6 +37,8 @@ pub const COMMANDS: &[Command] = &[Command {
 }];
 
 const HELP: &[&str] = &[
+    "AOF-FLUSH-SLEEP <microseconds>",
+    "    Hold the server before each write to the append-only file.",
     "CHANGE-REPL-ID",
     "    Draw another replication id.",
     "DICT-RESIZING (0|1)",
@@ -94,6 +96,10 @@ fn debug(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     let name = args.at(1).to_ascii_uppercase();
     match (name.as_slice(), args.len()) {
         (b"HELP", 2) => return dispatch::help(ctx, HELP),
+        (b"AOF-FLUSH-SLEEP", 3) => {
+            let micros = integer(args.at(2))?;
+            ctx.state.aof_flush_sleep = Duration::from_micros(u64::try_from(micros).unwrap_or(0));
+        }
         (b"SLEEP", 3) => sleep(ctx, args.at(2)),
         (b"SET-ACTIVE-EXPIRE", 3) => ctx.db.space().active_expiry = switch(args.at(2)),
         (b"PAUSE-CRON", 3) => ctx.state.cron_paused = switch(args.at(2)),

@@ -121,6 +121,8 @@ pub struct Facts {
 #[derive(Default)]
 pub struct Aof {
     phase: Phase,
+    /// Whether superseded files stay, named in the manifest as history.
+    keeps_history: bool,
     manifest: Manifest,
     appender: Option<Appender>,
     last_generation: Generation,
@@ -588,9 +590,17 @@ impl Aof {
         appender.finish(policy).map_err(|error| reason(&error))
     }
 
+    /// Whether superseded files stay. Those that have piled up are removed when they need not stay any longer.
+    pub fn keep_history(&mut self, keeps: bool, storage: &dyn Storage, names: &Names) {
+        self.keeps_history = keeps;
+        if self.phase == Phase::On {
+            self.collect_history(storage, names);
+        }
+    }
+
     /// Removes the files that nothing needs any more, and then their names from the manifest.
     fn collect_history(&mut self, storage: &dyn Storage, names: &Names) {
-        if self.manifest.history.is_empty() {
+        if self.manifest.history.is_empty() || self.keeps_history {
             return;
         }
         for part in std::mem::take(&mut self.manifest.history) {
