@@ -3,9 +3,9 @@
 ARGS ?=
 CARGO ?= cargo
 
-.PHONY: help run build test lint docs install bench suite interop sentinel replicas oracle sim fuzz peers clean
+.PHONY: help run build test lint docs install bench suite interop sentinel replicas oracle sim differential fuzz peers clean
 
-# of `make sim`, `make fuzz` and `make suite`
+# of `make sim`, `make differential`, `make fuzz` and `make suite`
 SEED ?= 1
 SEEDS ?= 1000
 TIME ?= 60
@@ -49,6 +49,10 @@ sim: ## plays SEEDS simulated stories from SEED on (SEED=17 SEEDS=1 plays one ag
 
 fuzz: ## fuzzes the parsers for TIME seconds, with cargo-fuzz if it is there
 	tests/tools/fuzz $(TIME)
+
+differential: ## sends random commands to the server and to a real Redis and compares (SEED=1 SEEDS=300, PEER=redis7, RESP=3)
+	$(CARGO) build --profile quick --bin ruddle --example differential
+	SEED=$(SEED) STORIES=$(SEEDS) target/quick/examples/differential target/quick/ruddle
 
 peers: ## brings the real servers to compare with onto this machine (Debian)
 	tests/tools/peers

@@ -182,6 +182,14 @@ pub fn write_f64(out: &mut Vec<u8>, value: f64) {
     }
 }
 
+/// Appends a double with the shortest digits, integers too: `1e+9`.
+pub fn write_f64_shortest(out: &mut Vec<u8>, value: f64) {
+    match value == 0.0 || !value.is_finite() {
+        true => write_f64(out, value),
+        false => shortest_double::write(out, value),
+    }
+}
+
 /// The integer that `value` is exactly, when it is one of at most 2^62 in size.
 pub fn exact_integer(value: f64) -> Option<i64> {
     if value.abs() <= LARGEST_PLAIN_INTEGER && value.trunc() == value {

@@ -14,6 +14,11 @@ use std::io::Write;
 
 use super::number::is_space;
 
+/// What of `bytes` C takes for a string, as Redis does where it puts a client's word into an error.
+pub fn until_zero(bytes: &[u8]) -> &[u8] {
+    bytes.split(|&byte| byte == 0).next().unwrap_or_default()
+}
+
 /// A quote was opened and not closed, or closed in the middle of a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnbalancedQuotes;

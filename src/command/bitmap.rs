@@ -45,6 +45,7 @@ pub const COMMANDS: &[Command] = &[
             notes: "This command allows both access and modification of the key",
             ..KeySpec::one(1, &["RW", "access", "update", "variable_flags"])
         }],
+        find_keys: Some(|args| vec![(1, if only_gets(args.from(2)) { RO_ACCESS } else { RW_ACCESS_UPDATE })]),
         syntax: "key [<operation: GET {get-block: encoding offset:integer} | {write: [OVERFLOW <overflow-block: WRAP | SAT | FAIL>] <write-operation: SET {set-block: encoding offset:integer value:integer} | INCRBY {incrby-block: encoding offset:integer increment:integer}>}>...]",
         handler: bitfield,
         ..ROW
@@ -296,6 +297,20 @@ fn field_offset(ctx: &Ctx<'_>, text: &[u8], field: FieldType) -> Result<u64, Err
             within_string(ctx, number.checked_mul(u64::from(field.bits())).ok_or(BAD_OFFSET)?)
         }
     }
+}
+
+/// Whether these operations of a BITFIELD are whole and change nothing.
+fn only_gets(operations: Args<'_>) -> bool {
+    let mut at = 0;
+    while at < operations.len() {
+        let left = operations.len() - at;
+        at += match () {
+            () if operations.is(at, "get") && left >= 3 => 3,
+            () if operations.is(at, "overflow") && left >= 2 => 2,
+            () => return false,
+        };
+    }
+    true
 }
 
 fn bitfield(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {

@@ -92,6 +92,10 @@ fn new_sketch() -> RawString {
 
 fn pfadd(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     let limit = sparse_limit(ctx);
+    // a string that is no sketch is left as it is stored
+    if let Some(text) = ctx.db.peek(args.at(1)).and_then(|entry| entry.string()) {
+        Sketch::open(&text.text())?;
+    }
     let mut text = ctx.db.write_or_create(args.at(1), new_sketch)?;
     let mut changes = u64::from(text.is_new());
     let mut sketch = SketchMut::open(&mut text)?;

@@ -5,8 +5,8 @@
 //! remove a key.
 //!
 //! Text is compared by bytes, where Redis asks the locale of its process: the order of a stored list
-//! must not depend on the machine's settings. Nor does sorting turn a small sorted set into a large
-//! one, as it does in Redis.
+//! must not depend on the machine's settings. Sorting turns a small sorted set into a large one, because it
+//! does so in Redis and shows: in the encoding, in the digits of ZSCAN, in what a negative offset leaves.
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -18,6 +18,7 @@ use crate::resp::request::Args;
 use crate::server::context::{Ctx, DONE, Outcome, integer};
 use crate::server::error::Error;
 use crate::server::row::{BeginSearch, Command, FindKeys, Flags, KeySpec, OW_UPDATE, RO_ACCESS};
+use crate::types::hash::Hash;
 use crate::types::list::List;
 use crate::types::set::Set;
 use crate::types::zset::Zset;
@@ -132,11 +133,13 @@ impl<'a> Pattern<'a> {
         match *self {
             Pattern::Itself => Some(element.to_vec()),
             Pattern::Nothing => None,
-            Pattern::Key { before, after, field: None } => {
+            Pattern::Key { before, after, field } => {
                 let key = [before, element, after].concat();
-                ctx.db.read_text(&key).ok()?.map(|text| text.into_owned())
+                let Some(field) = field else { return ctx.db.read_text(&key).ok()?.map(|text| text.into_owned()) };
+                let horizon = ctx.db.horizon();
+                let hash = ctx.db.read::<Hash>(&key).ok()??;
+                hash.get(field, horizon).map(|value| value.text().into_owned())
             }
-            Pattern::Key { .. } => None,
         }
     }
 }
@@ -225,6 +228,10 @@ fn run(ctx: &mut Ctx<'_>, mut request: Request<'_>) -> Outcome {
 
 /// The elements, those alone that LIMIT leaves if they are not to be sorted.
 fn load(ctx: &mut Ctx<'_>, request: &Request<'_>) -> Result<Vec<Vec<u8>>, Error> {
+    if ctx.db.type_of(request.key) == Some(Type::Zset) {
+        let hasher = ctx.db.space().hasher();
+        ctx.db.write::<Zset>(request.key)?.expect("its type was just seen").enlarge(hasher);
+    }
     let Some(entry) = ctx.db.entry(request.key) else { return Ok(Vec::new()) };
     let wanted = |len: usize| if request.unsorted { request.limits(len) } else { 0..len };
     let backwards = request.unsorted && request.descending;

@@ -100,7 +100,10 @@ pub fn host() -> Host {
         },
         replace: |path, text| replace(path, text).map_err(reason),
         raise_descriptor_limit,
-        sleep: std::thread::sleep,
+        sleep: |time| {
+            std::thread::sleep(time);
+            time
+        },
     }
 }
 

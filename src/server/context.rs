@@ -6,6 +6,7 @@ use super::error::Error;
 use super::registry::CommandId;
 use super::row::Command;
 use crate::base::clock::Millis;
+use crate::base::long_double::LongDouble;
 use crate::base::number;
 use crate::keyspace::Db;
 use crate::resp::request::OwnedRequest;
@@ -149,12 +150,18 @@ pub fn float(arg: &[u8]) -> Result<f64, Error> {
 
 /// The deadline of a blocking command's timeout in seconds; `None` for 0, which is forever.
 pub fn timeout(arg: &[u8], now: Millis) -> Result<Option<Millis>, Error> {
-    let seconds = number::parse_f64(arg).ok_or(Error::BAD_TIMEOUT)?;
+    let seconds = number::parse_f64(arg).or_else(|| beyond_f64(arg)).ok_or(Error::BAD_TIMEOUT)?;
     let millis = (seconds * 1000.0).ceil();
     if millis > i64::MAX as f64 {
         return Err(Error::TIMEOUT_OUT_OF_RANGE);
     }
     timeout_millis(millis as i64, now)
+}
+
+/// What only a wider format than a double holds; Redis reads timeouts into one.
+fn beyond_f64(arg: &[u8]) -> Option<f64> {
+    LongDouble::parse(arg)?;
+    std::str::from_utf8(arg).ok()?.parse().ok().filter(|seconds: &f64| seconds.is_infinite())
 }
 
 /// As [`timeout`], for whole milliseconds.

@@ -193,7 +193,9 @@ fn effective(ctx: &mut Ctx<'_>, flags: Flags, queueing: bool) -> Flags {
     if ctx.row().name != "exec" {
         return flags;
     }
-    ctx.client().transaction.as_ref().map_or(flags, |transaction| flags.or(transaction.flags))
+    let Some(transaction) = &ctx.client().transaction else { return flags };
+    let all = flags.or(transaction.flags);
+    if transaction.wants_fresh_data { all.without(Flags::STALE) } else { all }
 }
 
 /// Queues a command for EXEC, unless EXEC will fail anyway.

@@ -43,8 +43,8 @@ pub struct Host {
     pub replace: fn(&str, &[u8]) -> Result<(), String>,
     /// Makes room for that many clients' descriptors; gives for how many there is room.
     pub raise_descriptor_limit: fn(u32) -> u32,
-    /// Holds the whole server: DEBUG SLEEP.
-    pub sleep: fn(Duration),
+    /// Holds the whole server: DEBUG SLEEP. Gives how long it did.
+    pub sleep: fn(Duration) -> Duration,
 }
 
 impl Default for Host {
@@ -56,7 +56,7 @@ impl Default for Host {
             read: |_| Err("there is no file system here".to_string()),
             replace: |_, _| Err("there is no file system here".to_string()),
             raise_descriptor_limit: |clients| clients,
-            sleep: |_| {},
+            sleep: |_| Duration::ZERO,
         }
     }
 }

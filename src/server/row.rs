@@ -81,6 +81,11 @@ impl Flags {
         Flags(self.0 | other.0)
     }
 
+    /// These but not those.
+    pub const fn without(self, other: Flags) -> Flags {
+        Flags(self.0 & !other.0)
+    }
+
     /// Whether any of `other` is among them.
     #[inline]
     pub const fn any(self, other: Flags) -> bool {
@@ -266,7 +271,11 @@ impl Command {
         }
         let mut found = Vec::new();
         for spec in self.keys {
-            found.extend(spec.indices(args)?.into_iter().map(|index| (index, spec.flags)));
+            let indices = spec.indices(args)?;
+            if indices.is_empty() && matches!(spec.find, FindKeys::Number { .. }) && !self.flags.any(Flags::NO_MANDATORY_KEYS) {
+                return None;
+            }
+            found.extend(indices.into_iter().map(|index| (index, spec.flags)));
         }
         Some(found)
     }
@@ -310,7 +319,7 @@ impl KeySpec {
                 (from, from.checked_add((count - 1).checked_mul(step)?)?, step)
             }
         };
-        if last >= args.len() {
+        if last >= args.len() || last < first {
             return None;
         }
         Some((first..=last).step_by(step).collect())

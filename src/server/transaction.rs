@@ -25,6 +25,8 @@ pub struct Transaction {
     pub queue: Vec<(CommandId, OwnedRequest)>,
     /// What any of the commands does: EXEC stands for all of them at the gates.
     pub flags: Flags,
+    /// Whether some command is not for a replica that has lost its primary.
+    pub wants_fresh_data: bool,
     bytes: usize,
 }
 
@@ -33,6 +35,7 @@ impl Transaction {
     pub fn push(&mut self, command: CommandId, flags: Flags, request: OwnedRequest) {
         self.bytes += request.bytes() + size_of::<(CommandId, OwnedRequest)>();
         self.flags = self.flags.or(flags);
+        self.wants_fresh_data |= !flags.any(Flags::STALE);
         self.queue.push((command, request));
     }
 

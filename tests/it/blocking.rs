@@ -2,7 +2,7 @@
 
 use ruddle::server::client::ClientKey;
 
-use crate::harness::{World, request};
+use crate::harness::{World, check, request};
 
 /// A world with clients that are called by their number.
 struct Stage {
@@ -569,4 +569,15 @@ fn watchers_learn_of_a_service() {
         0< +OK +OK +QUEUED (nil array)
         "#,
     );
+}
+
+#[test]
+fn a_timeout_may_be_beyond_a_double() {
+    check(&[
+        ("MULTI", "+OK"),
+        ("BRPOP l 1e400", "+QUEUED"),
+        ("BRPOP l -1e400", "+QUEUED"),
+        ("BRPOP l x", "+QUEUED"),
+        ("EXEC", "[-ERR timeout is out of range, -ERR timeout is negative, -ERR timeout is not a float or out of range]"),
+    ]);
 }

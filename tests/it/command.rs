@@ -85,3 +85,16 @@ fn every_row_is_described_and_documented() {
     assert!(world.ask(client, "COMMAND").matches("\"flags\"").count() > count / 2);
     assert!(world.ask(client, "COMMAND DOCS").matches("\"summary\"").count() >= count);
 }
+
+#[test]
+fn keys_are_told_where_the_arguments_are_whole() {
+    check(&[
+        ("COMMAND GETKEYSANDFLAGS BITFIELD k GET u8 0 OVERFLOW SAT", "[[\"k\", [+RO, +access]]]"),
+        ("COMMAND GETKEYSANDFLAGS BITFIELD k", "[[\"k\", [+RO, +access]]]"),
+        ("COMMAND GETKEYSANDFLAGS BITFIELD k GET u8", "[[\"k\", [+RW, +access, +update]]]"),
+        ("COMMAND GETKEYSANDFLAGS BITFIELD k GET u8 0 INCRBY u8 0 1", "[[\"k\", [+RW, +access, +update]]]"),
+        ("COMMAND GETKEYS PFMERGE d", "-ERR Invalid arguments specified for command"),
+        ("COMMAND GETKEYS ZDIFFSTORE d 0 z", "-ERR Invalid arguments specified for command"),
+        ("COMMAND GETKEYS ZDIFFSTORE d 1 z", r#"["d", "z"]"#),
+    ]);
+}

@@ -704,3 +704,28 @@ fn many_fields_of_one_deadline_go_in_slices() {
         assert_eq!(world.server.keyspace.databases()[0].len(), 0);
     }
 }
+
+#[test]
+fn asking_for_deadlines_makes_room_for_them() {
+    for request in [
+        "HEXPIRE h 100 FIELDS 1 absent",
+        "HPEXPIREAT h 4000000000000 XX FIELDS 1 f",
+        "HGETEX h PERSIST FIELDS 1 absent",
+        "HGETEX h EX 100 FIELDS 1 absent",
+        "HSETEX h PXAT 1000 FIELDS 1 absent v",
+    ] {
+        let mut world = World::new();
+        let client = world.connect();
+        world.ask(client, "HSET h f v");
+        world.ask(client, request);
+        assert_eq!(world.ask(client, "OBJECT ENCODING h"), r#""listpackex""#, "{request}");
+    }
+    check(&[
+        ("HSET h f v", ":1"),
+        ("HGETEX h FIELDS 1 f", r#"["v"]"#),
+        ("HSETEX h KEEPTTL FIELDS 1 g v", ":1"),
+        ("HSETEX h FXX EX 100 FIELDS 1 absent v", ":0"),
+        ("HPERSIST h FIELDS 1 f", "[:-1]"),
+        ("OBJECT ENCODING h", r#""listpack""#),
+    ]);
+}

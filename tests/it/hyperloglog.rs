@@ -165,3 +165,8 @@ fn what_is_propagated() {
     assert_eq!(run("PFDEBUG TODENSE d"), (vec!["PFDEBUG TODENSE d".to_owned()], 0));
     assert_eq!(run("PFDEBUG TODENSE d"), (vec![], 0));
 }
+
+#[test]
+fn what_is_no_sketch_stays_as_it_is() {
+    check(&[("SET k 1", "+OK"), ("PFADD k", "-WRONGTYPE Key is not a valid HyperLogLog string value."), ("OBJECT ENCODING k", r#""int""#)]);
+}

@@ -442,3 +442,17 @@ fn idle_time_and_frequency() {
     );
     check_with(&[("maxmemory", "1gb"), ("maxmemory-policy", "allkeys-lru")], &[("SET k 1", "+OK"), ("OBJECT REFCOUNT k", ":1")]);
 }
+
+#[test]
+fn an_option_with_a_zero_byte_is_shown_up_to_there() {
+    check(&[(r#"EXPIREAT k 1 "\x00key""#, "-ERR Unsupported option "), (r#"EXPIREAT k 1 "a\x00key""#, "-ERR Unsupported option a")]);
+}
+
+#[test]
+fn flushall_leaves_nothing_to_be_saved() {
+    let mut world = World::with(&[("save", "900 1")]);
+    let client = world.connect();
+    world.ask(client, "SET a b");
+    assert_eq!(world.ask(client, "FLUSHALL"), "+OK");
+    assert!(world.ask(client, "INFO persistence").contains("rdb_changes_since_last_save:0\\r\\n"));
+}

@@ -170,3 +170,29 @@ fn refused() {
 fn in_resp3() {
     check3(&[("RPUSH l 1", ":1"), ("SORT l", "[\"1\"]"), ("SORT l GET none_*", "[(null)]")]);
 }
+
+#[test]
+fn hashes_fields_are_looked_up() {
+    check(&[
+        ("RPUSH l 1 2 3", ":3"),
+        ("HSET h1 w 30 n one", ":2"),
+        ("HSET h2 w 20 n two", ":2"),
+        ("SET h3 x", "+OK"),
+        ("SORT l BY h*->w", r#"["3", "2", "1"]"#),
+        ("SORT l BY h*->w DESC GET h*->n GET #", r#"["one", "1", "two", "2", (nil), "3"]"#),
+        ("SORT l GET h*->absent", "[(nil), (nil), (nil)]"),
+        ("SORT l GET h*->", "[(nil), (nil), (nil)]"),
+        ("SORT l BY nosort GET h*->n STORE d", ":3"),
+        ("LRANGE d 0 -1", r#"["one", "two", ""]"#),
+    ]);
+}
+
+#[test]
+fn a_sorted_set_is_large_once_it_was_sorted() {
+    check(&[
+        ("ZADD z 1 b 2 a", ":2"),
+        ("OBJECT ENCODING z", r#""listpack""#),
+        ("SORT_RO z ALPHA", r#"["a", "b"]"#),
+        ("OBJECT ENCODING z", r#""skiplist""#),
+    ]);
+}

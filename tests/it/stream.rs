@@ -909,3 +909,17 @@ fn one_entry_for_two_waiting_consumers() {
     world.ask(writer, "XADD k 2 f w");
     assert_eq!(world.received(second), ["[[\"k\", [[\"2-0\", [\"f\", \"w\"]]]]]"]);
 }
+
+#[test]
+fn options_said_twice_are_too_many_words() {
+    const TOO_MANY: &str = "-ERR unknown subcommand or wrong number of arguments for";
+    let (create, set) = (format!("{TOO_MANY} 'CREATE'. Try XGROUP HELP."), format!("{TOO_MANY} 'SETID'. Try XGROUP HELP."));
+    check(&[
+        ("XADD x 1-1 f v", r#""1-1""#),
+        ("XGROUP CREATE x g $ MKSTREAM MKSTREAM MKSTREAM", "+OK"),
+        ("XGROUP CREATE x h $ MKSTREAM ENTRIESREAD 6 MKSTREAM", &create),
+        ("XGROUP SETID x g 0 ENTRIESREAD 1 ENTRIESREAD 2", &set),
+        ("XPENDING x g IDLE x +", "-ERR value is not an integer or out of range"),
+        ("XPENDING x g IDLE 1 +", "-ERR syntax error"),
+    ]);
+}

@@ -139,6 +139,7 @@ fn set_deadlines(ctx: &mut Ctx<'_>, args: Args<'_>, unit: Unit, origin: Origin) 
         fields.iter().for_each(|_| ctx.reply.integer(NO_FIELD));
         return DONE;
     };
+    hash.make_triplets();
     let mut touched: Vec<&[u8]> = Vec::new();
     for field in fields.iter() {
         let answer = match hash.find(field, horizon) {

@@ -52,6 +52,9 @@ pub(super) fn hgetex(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
         fields.iter().for_each(|_| ctx.reply.null());
         return DONE;
     };
+    if !matches!(change, Change::None) {
+        hash.make_triplets();
+    }
     let mut touched: Vec<&[u8]> = Vec::new();
     for field in fields.iter() {
         let Some((value, old)) = hash.find(field, horizon) else {
@@ -171,6 +174,9 @@ pub(super) fn hsetex(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     if !allowed {
         ctx.reply.integer(0);
         return DONE;
+    }
+    if matches!(options.ttl, Some(FieldTtl::At(_))) {
+        hash.make_triplets();
     }
     let (created_key, pairs) = (hash.is_new(), options.pairs.len() / 2);
     if past {

@@ -4,6 +4,7 @@
 //! except at a replica, where only the primary removes keys.
 
 use crate::base::clock::Millis;
+use crate::base::text;
 use crate::keyspace::effects::Event;
 use crate::keyspace::expiry::Expiry;
 use crate::resp::request::Args;
@@ -58,7 +59,7 @@ impl Condition {
                 b"XX" => condition.xx = true,
                 b"GT" => condition.gt = true,
                 b"LT" => condition.lt = true,
-                _ => return Err(Error::bytes([b"ERR Unsupported option ", word].concat())),
+                _ => return Err(Error::bytes([b"ERR Unsupported option ", text::until_zero(word)].concat())),
             }
         }
         if condition.nx && (condition.xx || condition.gt || condition.lt) {

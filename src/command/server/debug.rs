@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use crate::base::clock::Micros;
 use crate::base::{number, text};
 use crate::config::Guard;
 use crate::keyspace::DbIndex;
@@ -139,7 +140,13 @@ const SLEEP_MAX: f64 = 86_400.0;
 
 fn sleep(ctx: &mut Ctx<'_>, word: &[u8]) {
     let seconds = number::parse_f64(word).unwrap_or(0.0).clamp(0.0, SLEEP_MAX);
-    (ctx.state.host.sleep)(Duration::from_secs_f64(seconds));
+    let slept = (ctx.state.host.sleep)(Duration::from_secs_f64(seconds));
+    // who waits for a key is served by the time at the end of the command, and it may have expired by then
+    let micros = u64::try_from(slept.as_micros()).unwrap_or(u64::MAX);
+    let now = &mut ctx.state.now;
+    now.monotonic = now.monotonic.saturating_add(micros);
+    now.unix = now.unix.saturating_add(Micros(i64::try_from(micros).unwrap_or(i64::MAX)));
+    ctx.db.space().now = ctx.state.now.unix.to_millis();
 }
 
 fn check_threshold(word: &[u8]) -> Result<(), Error> {

@@ -96,7 +96,7 @@ fn mix_stored(digest: &mut Digest, value: &Value) {
                 let mut element = Digest::default();
                 mix_element(&mut element, member);
                 let mut text = Vec::new();
-                number::write_f64(&mut text, score);
+                number::write_f64_shortest(&mut text, score);
                 element.mix(&text);
                 digest.add(&element.0);
             }

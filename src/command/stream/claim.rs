@@ -285,10 +285,13 @@ pub(super) fn xpending(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     let with_idle = args.is(3, "idle");
     let at = if with_idle { 5 } else { 3 };
     // as in Redis, a word or two behind the consumer of a range without IDLE are not looked at
-    if !(6..=9).contains(&args.len()) || with_idle && args.len() < 8 {
+    if !(6..=9).contains(&args.len()) {
         return Err(Error::SYNTAX);
     }
     let idle = if with_idle { integer(args.at(4))? } else { 0 };
+    if with_idle && args.len() < 8 {
+        return Err(Error::SYNTAX);
+    }
     let count = parse::count(args.at(at + 2))?;
     let (start, end) = (interval_start(args.at(at))?, interval_end(args.at(at + 1))?);
     let now = ctx.now();

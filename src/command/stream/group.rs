@@ -48,6 +48,9 @@ pub(super) fn create(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
         None => None,
         found => found,
     };
+    if args.len() > 8 {
+        return Err(bad_subcommand("XGROUP", args.at(1)));
+    }
     let last_id = match args.at(4) {
         b"$" => stream.as_ref().map_or(Default::default(), |stream| stream.log.last_id),
         id => strict_id(id, 0)?,
@@ -75,6 +78,9 @@ pub(super) fn set_id(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     let mut stream = ctx.db.write::<Stream>(args.at(2))?.ok_or(NO_KEY)?;
     let last_id = stream.log.last_id;
     let group = stream.groups.get_mut(args.at(3)).ok_or_else(|| no_group(args.at(2), args.at(3)))?;
+    if args.len() > 7 {
+        return Err(bad_subcommand("XGROUP", args.at(1)));
+    }
     group.last_id = match args.at(4) {
         b"$" => last_id,
         id => loose_id(id, 0)?,

@@ -11,6 +11,7 @@ use crate::keyspace::entry::View;
 use crate::resp::request::Args;
 use crate::server::context::{Ctx, DONE, Outcome, integer};
 use crate::server::error::Error;
+use crate::types::set::Set;
 use crate::types::zset::{Gather, Zset};
 use crate::types::{Stored, Type};
 
@@ -70,7 +71,11 @@ fn number_or_zero(score: f64) -> f64 {
 enum Members<'a> {
     None,
     Zset(View<'a, Zset>),
+    Set(View<'a, Set>),
 }
+
+/// The score that a plain set's members count for.
+const SCORE_IN_A_SET: f64 = 1.0;
 
 /// One input.
 struct Source<'a> {
@@ -83,6 +88,7 @@ impl Source<'_> {
         match &self.members {
             Members::None => 0,
             Members::Zset(zset) => zset.len(),
+            Members::Set(set) => set.len(),
         }
     }
 
@@ -91,16 +97,21 @@ impl Source<'_> {
         let score = match &self.members {
             Members::None => None,
             Members::Zset(zset) => zset.score(member),
+            Members::Set(set) => set.contains(member).then_some(SCORE_IN_A_SET),
         };
         score.map(|score| score * self.weight)
     }
 
     /// Visits each member with its weighted score, until `visit` says that it has enough.
     fn visit(&self, mut visit: impl FnMut(&[u8], f64) -> Enough) {
+        let weighted = |score| number_or_zero(score * self.weight);
         match &self.members {
             Members::None => {}
+            Members::Set(set) => {
+                let score = weighted(SCORE_IN_A_SET);
+                set.iter().any(|member| visit(member.text(&mut [0; 21]), score) == Enough::Yes);
+            }
             Members::Zset(zset) => {
-                let weighted = |score| number_or_zero(score * self.weight);
                 zset.iter().any(|(member, score)| visit(member.text(&mut [0; 21]), weighted(score)) == Enough::Yes);
             }
         }
@@ -137,7 +148,7 @@ impl<'a> Request<'a> {
         let number = usize::try_from(number).ok().filter(|&number| number < args.len() - at).ok_or(Error::SYNTAX)?;
         let keys = args.slice(at + 1..at + 1 + number);
         for key in keys.iter() {
-            if ctx.db.entry(key).is_some_and(|entry| entry.kind().type_of() != Type::Zset) {
+            if ctx.db.entry(key).is_some_and(|entry| !matches!(entry.kind().type_of(), Type::Zset | Type::Set)) {
                 return Err(Error::WRONG_TYPE);
             }
         }
@@ -183,9 +194,10 @@ impl<'a> Request<'a> {
 
     /// The inputs, side by side.
     fn sources<'d>(&self, db: &'d Db<'_>) -> Vec<Source<'d>> {
-        let members = |key| match db.resident(key).and_then(|entry| entry.view::<Zset>()) {
-            Some(zset) => Members::Zset(zset),
-            None => Members::None,
+        let members = |key| {
+            let Some(entry) = db.resident(key) else { return Members::None };
+            let zset = entry.view::<Zset>().map(Members::Zset);
+            zset.or_else(|| entry.view::<Set>().map(Members::Set)).unwrap_or(Members::None)
         };
         let mut sources: Vec<Source<'d>> =
             self.keys.iter().zip(&self.weights).map(|(key, &weight)| Source { members: members(key), weight }).collect();

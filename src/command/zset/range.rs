@@ -219,8 +219,10 @@ pub(super) fn zrangestore(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     let (thresholds, hasher) = (thresholds(ctx.state), ctx.db.space().hasher());
     let stored = ctx.db.read::<Zset>(args.at(2))?.map(|zset| {
         let ranks = query.ranks(&zset);
-        let mut copy = Zset::new(ranks.len(), 0, thresholds, hasher);
-        for (member, score) in zset.range(ranks) {
+        // as in Redis the small form is skipped only where the number of members was told beforehand
+        let told = if matches!(query.range, Range::Rank(..)) { ranks.len() } else { 0 };
+        let mut copy = Zset::new(told, 0, thresholds, hasher);
+        for (member, score) in if query.reversed { zset.range_back(ranks) } else { zset.range(ranks) } {
             copy.insert(member.text(&mut [0; 21]), score, thresholds, hasher);
         }
         copy

@@ -353,7 +353,9 @@ impl Hash {
         }
     }
 
-    fn make_triplets(&mut self) {
+    /// Makes room for deadlines. HEXPIRE does so before it knows whether it will set any, which shows in
+    /// the encoding.
+    pub fn make_triplets(&mut self) {
         if let Hash::Pairs(packed) = self {
             *self = Hash::Triplets(packed::with_deadlines(packed));
         }
