@@ -15,7 +15,6 @@ mod events;
 mod eviction;
 mod expire;
 mod geo;
-#[allow(dead_code)]
 mod harness;
 mod hash;
 mod help;
