@@ -176,6 +176,8 @@ pub struct Effects {
     pub stream: Vec<u8>,
     /// Their databases and ends.
     pub propagated: Vec<Propagated>,
+    /// Whether those commands have nothing to do with each other, though one command caused them.
+    pub scattered: bool,
     /// Keys that changed and have clients waiting.
     pub ready: Vec<(DbIndex, Box<[u8]>)>,
     /// Clients whose watched keys changed.

@@ -37,7 +37,8 @@ pub struct Feed {
 impl Feed {
     /// Moves the queued commands into the stream.
     fn append(&mut self, effects: &mut Effects, grouping: Grouping) {
-        let together = grouping == Grouping::Together && effects.propagated.len() > 1;
+        let scattered = std::mem::take(&mut effects.scattered);
+        let together = grouping == Grouping::Together && effects.propagated.len() > 1 && !scattered;
         if together {
             self.word(b"MULTI");
         }

@@ -124,6 +124,10 @@ pub fn execute(ctx: &mut Ctx<'_>, args: Args<'_>, known: Option<CommandId>) -> E
     }
     match call(ctx, args) {
         Flow::Done => {
+            if flags.any(Flags::ARBITRARY_KEYS) {
+                let effects = &mut ctx.db.space().effects;
+                effects.scattered = effects.propagated.len() > 1;
+            }
             if client.any(ClientFlags::TRACKING) {
                 end_tracked(ctx, Some(ctx.command));
             }

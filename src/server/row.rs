@@ -70,6 +70,8 @@ flags! {
     ALLOW_BUSY = 15, "allow_busy";
     /// For servers and tests, not for applications: COMMAND DOCS says so.
     SYSTEM = 20;
+    /// Touches keys that it was not asked for: if it finds some expired, they do not belong together.
+    ARBITRARY_KEYS = 21;
 }
 
 impl Flags {

@@ -233,3 +233,19 @@ fn a_key_made_anew_while_expiry_stands_still_is_there_once() {
     world.pass_ms(200);
     assert_eq!(world.ask(me, "GET k"), "\"new\"");
 }
+
+#[test]
+fn keys_that_a_scan_finds_expired_do_not_belong_together() {
+    let mut world = World::with(&[("enable-debug-command", "yes")]);
+    let client = world.connect();
+    world.propagated();
+    for line in ["DEBUG SET-ACTIVE-EXPIRE 0", "SET a 1 PX 10", "SET b 1 PX 10"] {
+        world.ask(client, line);
+    }
+    world.pass_ms(50);
+    world.propagated();
+    world.ask(client, "SCAN 0");
+    let mut deleted = world.propagated();
+    deleted.sort();
+    assert_eq!(deleted, ["DEL a", "DEL b"]);
+}

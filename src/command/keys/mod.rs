@@ -256,7 +256,7 @@ pub const COMMANDS: &[Command] = &[
     Command {
         name: "randomkey",
         summary: "Returns a random key name from the database.",
-        flags: READ_SLOW,
+        flags: READ_SLOW.or(Flags::ARBITRARY_KEYS),
         tips: &["request_policy:all_shards", "response_policy:special", "nondeterministic_output"],
         handler: scan::randomkey,
         ..ROW
@@ -288,7 +288,7 @@ pub const COMMANDS: &[Command] = &[
         since: "2.8.0",
         complexity: "O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection.",
         arity: -2,
-        flags: READ_SLOW,
+        flags: READ_SLOW.or(Flags::ARBITRARY_KEYS),
         syntax: "cursor:integer [MATCH pattern:pattern] [COUNT count:integer] [TYPE type]",
         tips: &["nondeterministic_output", "request_policy:special", "response_policy:special"],
         history: &[("6.0.0", "Added the `TYPE` subcommand.")],
