@@ -444,8 +444,13 @@ unsafe fn close_from(first: libc::c_int) {
     }
 }
 
-/// Whether there is a process of that number.
+/// Whether there is a process of that number that may still do something.
 pub fn is_alive(pid: u32) -> bool {
+    // one that has ended, and that nobody has asked how, is there only by name
+    let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok();
+    if state.is_some_and(|text| text.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z'))) {
+        return false;
+    }
     let Ok(pid) = libc::pid_t::try_from(pid) else { return false };
     // SAFETY: signal 0 is sent to nobody; the call only tells whether it could be.
     let reached = unsafe { libc::kill(pid, 0) } == 0;

@@ -397,7 +397,7 @@ fn superseded_files_stay_if_they_are_wanted() {
     life.check(&[("SET a 1", "+OK"), ("BGREWRITEAOF", "+Background append only file rewriting started")]);
     life.world.pass_ms(200);
     let named = parts(&life.file(MANIFEST)).join(", ");
-    assert_eq!(named, "2.base.rdb seq 2 type b, 1.base.rdb seq 1 type h, 1.incr.aof seq 1 type h, 2.incr.aof seq 2 type i");
+    assert_eq!(named, "2.base.rdb seq 2 type b, 1.incr.aof seq 1 type h, 1.base.rdb seq 1 type h, 2.incr.aof seq 2 type i");
     assert!(disk.contents("appendonlydir/appendonly.aof.1.incr.aof").is_some());
     let mut life = Life::new(&disk, &[("aof-disable-auto-gc", "yes")]);
     life.check(&[("GET a", "\"1\""), ("CONFIG SET aof-disable-auto-gc no", "+OK")]);

@@ -18,7 +18,7 @@ use std::io::IoSlice;
 
 use ruddle::base::clock::{Micros, Monotonic, Now};
 use ruddle::base::random::Random;
-use ruddle::command::server::digest::{self, Digest};
+use ruddle::command::server::digest;
 use ruddle::config::{Config, Startup};
 use ruddle::keyspace::entry::EntryRef;
 use ruddle::persist::aof::appender::Job;
@@ -29,6 +29,8 @@ use ruddle::server::client::{ClientFlags, ClientKey};
 use ruddle::server::row::Flags;
 use ruddle::server::turn::Inbound;
 use ruddle::server::{Server, Stopwatch};
+use ruddle::types::Value;
+use ruddle::types::hash::{Hash, NEVER};
 
 use super::grammar::Words;
 use super::world::{START_MS, grammar, peer, wire};
@@ -43,10 +45,10 @@ enum Kept {
     Snapshots,
 }
 
-/// A key with its database.
-type Name = (usize, Vec<u8>);
-/// A deadline and the digest of a value.
-type Held = (Option<i64>, Digest);
+/// A key with its database, and a field of it if that has a deadline of its own.
+type Name = (usize, Vec<u8>, Option<Vec<u8>>);
+/// A deadline, and what stands for a value.
+type Held = (Option<i64>, String);
 /// All data.
 type Data = BTreeMap<Name, Held>;
 
@@ -123,10 +125,34 @@ fn start(config: &Config, disk: &Faulty, now: Now) -> Result<Server, String> {
 fn data(server: &Server) -> Data {
     let mut data = Data::new();
     for (db, database) in server.keyspace.databases().iter().enumerate() {
-        let line = |entry: EntryRef<'_>| (entry.deadline().map(|deadline| deadline.0), digest::of_value(entry));
-        data.extend(database.entries().map(|entry| ((db, entry.key().to_vec()), line(entry))));
+        for entry in database.entries() {
+            let deadline = entry.deadline().map(|deadline| deadline.0);
+            match entry.value().as_deref() {
+                Some(Value::Hash(hash)) if entry.field_deadline().is_some() => add_fields(&mut data, db, entry, hash),
+                _ => drop(data.insert((db, entry.key().to_vec(), None), (deadline, digest::of_value(entry).to_string()))),
+            }
+        }
     }
     data
+}
+
+/// A hash whose fields leave one by one: each that may is something of its own.
+fn add_fields(data: &mut Data, db: usize, entry: EntryRef<'_>, hash: &Hash) {
+    let (key, of_key) = (entry.key().to_vec(), entry.deadline().map(|deadline| deadline.0));
+    let mut lasting = BTreeMap::new();
+    for item in hash.iter(NEVER) {
+        let (field, value) = (item.field.text().into_owned(), item.value.text().into_owned());
+        match item.deadline {
+            None => drop(lasting.insert(field, value)),
+            Some(own) => {
+                let deadline = of_key.unwrap_or(i64::MAX).min(own.0);
+                data.insert((db, key.clone(), Some(field)), (Some(deadline), format!("{own:?} {}", value.escape_ascii())));
+            }
+        }
+    }
+    if !lasting.is_empty() {
+        data.insert((db, key, None), (of_key, format!("{lasting:?}")));
+    }
 }
 
 /// The same without keys whose deadline has passed: whether those are still there is nobody's business.
@@ -324,7 +350,23 @@ impl Story {
         };
         if !fits {
             let any: Vec<usize> = (0..self.states.len()).filter(|&index| is_found(index)).collect();
-            panic!("{what}: what is found is none of the states {oldest} to {}, but {any:?} of {}", last.newest, self.states.len());
+            let wanted = alive(&self.states[last.newest], last.now_us);
+            let differs: Vec<String> = found
+                .iter()
+                .filter(|(name, held)| wanted.get(*name) != Some(held))
+                .map(|(name, held)| format!("found {} {}: {held:?}", name.0, name.1.escape_ascii()))
+                .chain(
+                    wanted
+                        .iter()
+                        .filter(|(name, held)| found.get(*name) != Some(held))
+                        .map(|(name, held)| format!("had {} {}: {held:?}", name.0, name.1.escape_ascii())),
+                )
+                .collect();
+            panic!(
+                "{what}: what is found is none of the states {oldest} to {}, but {any:?} of {}; against the newest: {differs:#?}",
+                last.newest,
+                self.states.len()
+            );
         }
     }
 }

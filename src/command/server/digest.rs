@@ -17,7 +17,7 @@ use crate::types::stream::StreamId;
 use crate::types::{Type, Value};
 
 /// A hash in the making.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Digest([u8; 20]);
 
 impl Digest {

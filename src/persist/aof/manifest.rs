@@ -152,7 +152,9 @@ impl Manifest {
         self.last_base += 1;
         let ending = if format == BaseFormat::Snapshot { "rdb" } else { "aof" };
         let name = format!("{stem}.{}.base.{ending}", self.last_base);
-        self.history.extend(self.base.replace(Part { name: name.clone(), sequence: self.last_base }));
+        let before = self.base.replace(Part { name: name.clone(), sequence: self.last_base });
+        // history is written from the newest on, as Redis does
+        self.history.splice(0..0, before);
         name
     }
 
@@ -178,7 +180,7 @@ impl Manifest {
     /// A new base holds what the increments held, but for the last `keep`: the others are history.
     pub fn retire_increments(&mut self, keep: usize) {
         let retired = self.increments.len().saturating_sub(keep);
-        self.history.extend(self.increments.drain(..retired));
+        self.history.splice(0..0, self.increments.drain(..retired));
     }
 }
 
@@ -213,7 +215,7 @@ mod tests {
         let text = String::from_utf8(manifest.to_text()).expect("text");
         assert_eq!(
             text,
-            "file \"a b.2.base.aof\" seq 2 type b\nfile \"a b.1.base.rdb\" seq 1 type h\nfile \"a b.1.incr.aof\" seq 1 type h\nfile \"a b.2.incr.aof\" seq 2 type i\n"
+            "file \"a b.2.base.aof\" seq 2 type b\nfile \"a b.1.incr.aof\" seq 1 type h\nfile \"a b.1.base.rdb\" seq 1 type h\nfile \"a b.2.incr.aof\" seq 2 type i\n"
         );
         assert_eq!(Manifest::parse(text.as_bytes()), Ok(manifest));
     }
