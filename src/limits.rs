@@ -80,6 +80,12 @@ pub const LONG_TURN_NANOS: u64 = 1_000_000;
 pub const HOTSPOTS_MAX: usize = 2 << 20;
 /// Commands that one sample of the search for hot spots stands for at most.
 pub const HOTSPOT_STRIDE_MAX: u32 = 1_024;
+/// Visitors of the metrics port at once.
+pub const VISITORS: usize = 32;
+/// Bytes that one read from a visitor brings.
+pub const VISIT_READ: usize = 4 * 1024;
+/// Seconds of silence after which a visitor is dismissed.
+pub const VISIT_SECONDS: u64 = 30;
 /// How long connections wait that could not be accepted, in milliseconds.
 pub const ACCEPT_RETRY_MS: i64 = 100;
 

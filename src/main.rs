@@ -55,6 +55,7 @@ fn serve(mut config: Config) -> Result<(), String> {
     log::info!("Running mode=standalone, port={}.", config.port);
     config.maxclients = process::raise_descriptor_limit(config.maxclients);
     let listeners = listener::open(&config)?;
+    let metrics = listener::open_metrics(&config)?;
     let pid_file = process::write_pid_file(&config);
     config.resolve_auto_maxmemory(ceiling::automatic_limit((process::host().usage)().usable_memory));
     let seed = random::entropy_seed().map_err(|error| format!("No randomness from the system: {error}"))?;
@@ -69,6 +70,7 @@ fn serve(mut config: Config) -> Result<(), String> {
     log::info!("PID: {} Server initialized", std::process::id());
     server.begin_loading()?;
     let mut reactor = Reactor::new(server, listeners).map_err(|error| format!("Cannot poll the sockets: {error}"))?;
+    reactor.serve_metrics(metrics).map_err(|error| format!("Cannot poll the metrics port: {error}"))?;
     let mut stopped = reactor.load().map_err(|error| format!("The poll failed: {error}"))?;
     if stopped.is_none() {
         stopped = Some(serve_clients(&mut reactor, supervisor)?);
@@ -91,6 +93,9 @@ fn serve(mut config: Config) -> Result<(), String> {
 fn serve_clients(reactor: &mut Reactor, supervisor: Supervised) -> Result<Stop, String> {
     for kind in reactor.kinds() {
         log::info!("Ready to accept connections {kind}");
+    }
+    for port in reactor.metrics_ports() {
+        log::info!("Metrics and the status page are at http://127.0.0.1:{port}/");
     }
     supervision::ready(supervisor);
     reactor.run().map_err(|error| format!("The poll failed: {error}"))

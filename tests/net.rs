@@ -20,6 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A server in a thread of its own; stopped when dropped.
 struct Running {
     port: u16,
+    metrics_port: u16,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -44,10 +45,14 @@ impl Running {
         let mut server = Server::new(config, ruddle::command::registry(), 1, clock::now(), stopwatch::best());
         server.state.host = process::host();
         let mut reactor = Reactor::new(server, listeners).expect("a poll");
+        let metrics = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        metrics.set_nonblocking(true).expect("a socket's flag");
+        reactor.serve_metrics(vec![Listener::Tcp(mio::net::TcpListener::from_std(metrics))]).expect("a poll");
+        let metrics_port = reactor.metrics_ports()[0];
         let thread = std::thread::spawn(move || {
             reactor.run().expect("the loop");
         });
-        Running { port, thread: Some(thread) }
+        Running { port, metrics_port, thread: Some(thread) }
     }
 
     fn connect(&self) -> Client {
@@ -609,4 +614,88 @@ fn what_follows_a_login_in_the_same_packet_is_executed() {
     let mut client = server.connect();
     client.send(&[bulk(&[b"AUTH", b"secret"]), bulk(&[b"SELECT", b"1"]), bulk(&[b"SET", b"k", b"v"])].concat());
     client.expect(b"+OK\r\n+OK\r\n+OK\r\n");
+}
+
+/// A visitor of the metrics port.
+fn visit(server: &Running, request: &[u8]) -> String {
+    let mut visitor = Client(TcpStream::connect(("127.0.0.1", server.metrics_port)).expect("a listening server"));
+    visitor.0.set_read_timeout(Some(PATIENCE)).expect("a socket's option");
+    visitor.send(request);
+    String::from_utf8(visitor.rest()).expect("text")
+}
+
+#[test]
+fn the_metrics_port_serves_counters_and_the_page_beside_the_clients() {
+    let server = Running::with(&[]);
+    let mut client = server.connect();
+    client.send(b"SET user:1 x\r\nGET user:1\r\nGET nothing\r\nLPUSH user:1 x\r\n");
+    client.expect(b"+OK\r\n$1\r\nx\r\n$-1\r\n-WRONGTYPE Operation against a key holding the wrong kind of value\r\n");
+    let metrics = visit(&server, b"GET /metrics HTTP/1.1\r\nConnection: close\r\n\r\n");
+    assert!(metrics.starts_with("HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"), "{metrics}");
+    for line in [
+        "redis_up 1",
+        "redis_connected_clients 1",
+        "redis_commands_total{cmd=\"get\"} 2",
+        "redis_commands_failed_calls_total{cmd=\"lpush\"} 1",
+        "redis_errors_total{err=\"WRONGTYPE\"} 1",
+        "redis_db_keys{db=\"db0\"} 1",
+        "redis_keyspace_hits_total 1",
+        "redis_keyspace_misses_total 1",
+        "redis_connected_slaves 0",
+        "redis_master_repl_offset 0",
+        "ruddle_service_time_seconds_count{cmd=\"get\"} 2",
+        "ruddle_service_time_seconds_bucket{cmd=\"get\",le=\"+Inf\"} 2",
+        "ruddle_stalls_total 0",
+    ] {
+        assert!(metrics.lines().any(|known| known == line), "{line} in {metrics}");
+    }
+    assert!(metrics.contains("ruddle_hot_key_ops_per_second{db=\"db0\",key=\"user:1\"} "), "{metrics}");
+    let page = visit(&server, b"GET / HTTP/1.0\r\n\r\n");
+    assert!(page.contains("<title>Ruddle</title>") && page.ends_with("</html>\n"), "{page}");
+    assert!(!page.contains("http://") && !page.contains("https://"), "nothing comes from elsewhere");
+    let status = visit(&server, b"GET /status.json HTTP/1.0\r\n\r\n");
+    assert!(status.contains("\"keys\":[{\"label\":\"user:1\",\"tag\":0,"), "{status}");
+    client.send(b"GET user:1\r\n");
+    client.expect(b"$1\r\nx\r\n");
+}
+
+#[test]
+fn visitors_may_be_slow_many_and_rude_but_not_a_burden() {
+    let server = Running::with(&[]);
+    let mut client = server.connect();
+    // in pieces, one behind the other, and kept open
+    let mut patient = Client(TcpStream::connect(("127.0.0.1", server.metrics_port)).expect("a listening server"));
+    patient.0.set_read_timeout(Some(PATIENCE)).expect("a socket's option");
+    for piece in [&b"GET /nothing HT"[..], b"TP/1.1\r\nHost: local", b"host\r\n\r\nGET /nothing HTTP/1.1\r\n\r\n"] {
+        patient.send(piece);
+    }
+    for _ in 0..2 {
+        let mut head = Vec::new();
+        while !head.ends_with(b"404 Not Found\n") {
+            head.push(patient.byte());
+        }
+        assert!(head.starts_with(b"HTTP/1.1 404 Not Found\r\n"));
+    }
+    // more than there are places, all silent
+    let silent: Vec<TcpStream> =
+        (0..100).map(|_| TcpStream::connect(("127.0.0.1", server.metrics_port)).expect("a listening server")).collect();
+    assert!(visit(&server, b"GET /nothing HTTP/1.0\r\n\r\n").starts_with("HTTP/1.1 404 "));
+    drop(silent);
+    // what is no HTTP, and a head without end
+    for request in [&b"*1\r\n$4\r\nPING\r\n\r\n\r\n"[..], b"\x16\x03\x01\r\n\r\n", b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n"] {
+        assert!(visit(&server, request).starts_with("HTTP/1.1 4"), "{request:?}");
+    }
+    let mut endless = Client(TcpStream::connect(("127.0.0.1", server.metrics_port)).expect("a listening server"));
+    let started = Instant::now();
+    while endless.0.write_all(&[b'x'; 4096]).is_ok() {
+        assert!(started.elapsed() < PATIENCE, "the server takes it all");
+    }
+    // one who never reads
+    let mut deaf = Client(TcpStream::connect(("127.0.0.1", server.metrics_port)).expect("a listening server"));
+    for _ in 0..2_000 {
+        deaf.0.set_nonblocking(true).expect("a socket's flag");
+        let _ = deaf.0.write(b"GET / HTTP/1.1\r\n\r\n");
+    }
+    client.send(b"PING\r\n");
+    client.expect(b"+PONG\r\n");
 }

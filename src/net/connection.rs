@@ -18,7 +18,8 @@ pub enum Stream {
 }
 
 impl Stream {
-    fn source(&mut self) -> &mut dyn Source {
+    /// What to poll.
+    pub fn source(&mut self) -> &mut dyn Source {
         match self {
             Stream::Tcp(stream) => stream,
             Stream::Unix(stream) => stream,

@@ -40,11 +40,23 @@ pub fn open(config: &Config) -> Result<Vec<Listener>, String> {
 
 /// Opens a port on every address of `bind`.
 pub fn open_port(config: &Config, port: u16) -> Result<Vec<Listener>, String> {
+    open_addresses(&config.bind, port, config.tcp_backlog)
+}
+
+/// Opens the port of the metrics, if the configuration names one.
+pub fn open_metrics(config: &Config) -> Result<Vec<Listener>, String> {
+    if config.metrics_port == 0 {
+        return Ok(Vec::new());
+    }
+    open_addresses(&config.metrics_bind, config.metrics_port, config.tcp_backlog)
+}
+
+fn open_addresses(addresses: &[String], port: u16, backlog: u32) -> Result<Vec<Listener>, String> {
     let mut listeners = Vec::new();
-    for address in &config.bind {
+    for address in addresses {
         // as in Redis, a dash makes an address optional
         let (optional, name) = address.strip_prefix('-').map_or((false, address.as_str()), |name| (true, name));
-        match open_address(name, port, config.tcp_backlog) {
+        match open_address(name, port, backlog) {
             Ok(listener) => listeners.push(Listener::Tcp(listener)),
             Err(error) if optional && is_unavailable(&error) => {}
             Err(error) => {

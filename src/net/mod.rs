@@ -1,7 +1,7 @@
 //! The world outside: sockets, signals, the real clock, the log, threads for disposal.
 //!
 //! [`reactor::Reactor`] owns every socket and turns the loop; [`listener`] opens the ports; [`process`] is
-//! what a Unix process owes its system (pid file, limits, daemon); [`disposal`] frees what takes long,
+//! what a Unix process owes its system (pid file, limits, daemon); [`web`] serves the metrics port; [`disposal`] frees what takes long,
 //! [`syncer`] syncs files.
 
 pub mod backlog;
@@ -19,3 +19,4 @@ pub mod stopwatch;
 pub mod supervision;
 pub mod syncer;
 pub mod syslog;
+pub mod web;

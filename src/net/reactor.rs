@@ -26,6 +26,7 @@ use super::listener::{self, Listener};
 use super::logging;
 use super::signals::{Signal, Signals};
 use super::syncer::Syncer;
+use super::web::Web;
 use crate::base::clock::{self, Millis, Now};
 use crate::config::Config;
 use crate::limits;
@@ -72,6 +73,8 @@ pub struct Reactor {
     /// Sockets to other servers, for MIGRATE, and those of them that have news.
     couriers: Slab<Courier>,
     called: Vec<usize>,
+    /// The metrics port.
+    web: Web,
     /// When the last poll returned, by the server's stopwatch.
     polled_at: u64,
     /// Since when what the last poll reported can have been readable.
@@ -133,10 +136,21 @@ impl Reactor {
             pipe: 0,
             couriers: Slab::new(),
             called: Vec::new(),
+            web: Web::default(),
             polled_at: server.state.stopwatch.now(),
             readable_since: server.state.stopwatch.now(),
             server,
         })
+    }
+
+    /// Serves metrics and the status page on these listeners.
+    pub fn serve_metrics(&mut self, listeners: Vec<Listener>) -> io::Result<()> {
+        self.web.listen(listeners, self.poll.registry())
+    }
+
+    /// The ports that metrics are served on.
+    pub fn metrics_ports(&self) -> Vec<u16> {
+        self.web.ports()
     }
 
     /// What it listens on: `tcp`, `unix`.
@@ -170,7 +184,7 @@ impl Reactor {
             self.poll(&mut events, timeout, asked)?;
             let now = clock::now();
             for event in &events {
-                self.take_event(event);
+                self.take_event(now, event);
             }
             while let Some(done) = self.syncer.done() {
                 self.server.file_job_done(done);
@@ -184,6 +198,7 @@ impl Reactor {
             self.accept(now);
             self.hear_couriers(now);
             self.serve_ready(now);
+            self.web.sweep(now, self.poll.registry());
             next = self.server.tick(now).min(self.retry_accept.unwrap_or(Millis(i64::MAX)));
             self.after();
             asked = self.server.state.turn_ended(self.polled_at);
@@ -222,7 +237,7 @@ impl Reactor {
         Ok(())
     }
 
-    fn take_event(&mut self, event: &mio::event::Event) {
+    fn take_event(&mut self, now: Now, event: &mio::event::Event) {
         let Token(token) = event.token();
         if token == SYNCER || token == RESOLVER {
             // what is done is taken in once a turn
@@ -246,6 +261,9 @@ impl Reactor {
         }
         if (COURIERS..1 << 32).contains(&token) {
             self.called.push(token - COURIERS);
+            return;
+        }
+        if self.web.take_event(token, now, &mut self.server, self.poll.registry()) {
             return;
         }
         let (index, generation) = split_token(token);

@@ -253,6 +253,14 @@ impl Hotspots {
         }
     }
 
+    /// The largest keys by their last measure, at most `count`.
+    pub fn largest(&self, count: usize) -> Vec<&BigKey> {
+        let mut found: Vec<&BigKey> = self.big.iter().collect();
+        found.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.key.cmp(&b.key)));
+        found.truncate(count);
+        found
+    }
+
     /// What a key must exceed to be among the largest.
     fn floor(&self) -> usize {
         if self.big.len() < BIG_KEYS { 0 } else { self.big.iter().map(|big| big.bytes).min().unwrap_or(0) }

@@ -9,6 +9,7 @@
 /// The version of Redis whose commands and replies this server has; clients choose their ways by it.
 pub const REDIS_VERSION: &str = "8.0.6";
 
+pub mod accounts;
 pub mod blocking;
 pub mod ceiling;
 pub mod client;
@@ -46,6 +47,7 @@ pub mod syntax;
 pub mod tracking;
 pub mod transaction;
 pub mod turn;
+pub mod web;
 
 use std::time::Duration;
 

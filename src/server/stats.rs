@@ -96,6 +96,36 @@ impl Histogram {
         shown
     }
 
+    /// Counts of durations shorter than each of these powers of two of a nanosecond.
+    pub fn below_powers(&self, powers: std::ops::RangeInclusive<u32>) -> Vec<u64> {
+        let mut seen = 0;
+        let mut next = 0;
+        let below = |power: u32| {
+            while next < self.counts.len() && power < 64 && Self::upper_bound(next) < 1 << power {
+                seen += self.counts[next];
+                next += 1;
+            }
+            seen
+        };
+        powers.map(below).collect()
+    }
+
+    /// The buckets that have counts: the longest duration that belongs to each, and its count.
+    pub fn buckets(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.counts.iter().enumerate().filter(|(_, count)| **count > 0).map(|(bucket, count)| (Self::upper_bound(bucket), *count))
+    }
+
+    /// Adds what another has counted.
+    pub fn merge(&mut self, other: &Histogram) {
+        if self.counts.len() < other.counts.len() {
+            self.counts.resize(other.counts.len(), 0);
+        }
+        self.counts.iter_mut().zip(&other.counts).for_each(|(count, more)| *count += more);
+        self.total += other.total;
+        self.sum = self.sum.wrapping_add(other.sum);
+        self.max = self.max.max(other.max);
+    }
+
     /// Forgets everything.
     pub fn clear(&mut self) {
         *self = Histogram::default();
@@ -287,5 +317,12 @@ mod tests {
         assert_eq!(histogram.max(), 1_000_000);
         assert_eq!(histogram.percentile(1.0), 1_000_000);
         assert_eq!(histogram.cumulative_micros().last().expect("counts").1, 100_000);
+        // 10 to 2040, 10 to 4090 and so on are below
+        assert_eq!(histogram.below_powers(11..=13), [204, 409, 819]);
+        assert_eq!(histogram.below_powers(10..=63).last(), Some(&100_000));
+        let mut twice = histogram.clone();
+        twice.merge(&histogram);
+        assert_eq!((twice.count(), twice.percentile(0.5)), (200_000, histogram.percentile(0.5)));
+        assert_eq!(twice.buckets().map(|(_, count)| count).sum::<u64>(), 200_000);
     }
 }

@@ -20,8 +20,8 @@ fn sections_by_name() {
     let mut world = World::new();
     let client = world.connect();
     let default = "Server Clients Memory Persistence Stats Replication CPU Modules Errorstats Cluster Keyspace";
-    let all = "Server Clients Memory Persistence Stats Replication CPU Commandstats Errorstats Latencystats Cluster Keyspace Expiry Holds Servicestats Stalls";
-    let everything = "Server Clients Memory Persistence Stats Replication CPU Modules Commandstats Errorstats Latencystats Cluster Keyspace Expiry Holds Servicestats Stalls";
+    let all = "Server Clients Memory Persistence Stats Replication CPU Commandstats Errorstats Latencystats Cluster Keyspace Expiry Holds Servicestats Stalls Hotspots";
+    let everything = "Server Clients Memory Persistence Stats Replication CPU Modules Commandstats Errorstats Latencystats Cluster Keyspace Expiry Holds Servicestats Stalls Hotspots";
     for (line, expected) in [
         ("INFO", default),
         ("INFO default", default),

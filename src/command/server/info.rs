@@ -1,11 +1,13 @@
 //! INFO: facts and counters, section by section, in Redis's names.
 //!
 //! A section is one row of [`SECTIONS`] and one function that writes its lines. What this server has no
-//! counterpart of (threads, defragmentation, modules) shows the constant that is true here. Four sections are
+//! counterpart of (threads, defragmentation, modules) shows the constant that is true here. Five sections are
 //! our own: `expiry`, how late keys are removed; `holds`, what kept the loop and for how long; `servicestats`, for
 //! each command the percentiles of service time in microseconds (arrival of the request's bytes to write of the
 //! reply) and, as `queue_p99`, what of its 99th percentile is not execution; `stalls`, the turns of the loop that took
-//! `stall-threshold` or longer: how many, how long, and the latest eight with their culprits.
+//! `stall-threshold` or longer: how many, how long, and the latest eight with their culprits; `hotspots`, the five keys
+//! and prefixes that take the most operations, with their rates a second (TOP tells more), how many commands one
+//! sample stands for, and what it all takes.
 
 use std::collections::BTreeSet;
 use std::fmt::{Display, Write};
@@ -17,11 +19,13 @@ use crate::persist::aof::Phase;
 use crate::repl::primary::Stage;
 use crate::repl::replica::Link;
 use crate::resp::request::Args;
+use crate::server::accounts::Accounts;
 use crate::server::client::{Client, ClientFlags};
 use crate::server::context::{Ctx, DONE, Outcome};
 use crate::server::loading::View;
 use crate::server::registry::Registered;
 use crate::server::row::{Command, Flags};
+use crate::server::web::exposition;
 use crate::server::{REDIS_VERSION, State};
 
 /// The rows.
@@ -79,6 +83,7 @@ const SECTIONS: &[Section] = &[
     section("Holds", "holds", Shown::WithAll, holds),
     section("Servicestats", "servicestats", Shown::WithAll, service_stats),
     section("Stalls", "stalls", Shown::WithAll, stalls),
+    section("Hotspots", "hotspots", Shown::WithAll, hotspots),
 ];
 
 fn info(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
@@ -219,57 +224,6 @@ fn clients(report: &mut Report<'_>) {
     report.line("total_watched_keys", watched.len());
     report.line("total_blocking_keys", state.parked.keys());
     report.line("total_blocking_keys_on_nokey", lossy.len());
-}
-
-/// Where memory goes, in bytes.
-pub struct Accounts {
-    /// All that is allocated.
-    pub used: usize,
-    /// The most that ever was.
-    pub peak: usize,
-    /// What was allocated before there was any data.
-    pub startup: usize,
-    /// Sessions and their buffers, replicas aside.
-    pub clients: usize,
-    /// The same of replicas.
-    pub replicas: usize,
-    /// Tables and deadline indexes.
-    pub tables: usize,
-}
-
-impl Accounts {
-    /// What they are now.
-    pub fn take(state: &State, space: &Keyspace) -> Accounts {
-        let used = memory::used();
-        let of = |replica: bool| {
-            let same = |client: &&Client| client.flags.any(ClientFlags::REPLICA) == replica;
-            state.clients.iter().map(|(_, client)| client).filter(same).map(Client::memory).sum()
-        };
-        Accounts {
-            used,
-            peak: state.stats.peak_memory.max(used),
-            startup: state.startup_memory.min(used),
-            clients: of(false),
-            replicas: of(true),
-            tables: space.databases().iter().map(|database| database.overhead()).sum(),
-        }
-    }
-
-    /// All that is not data.
-    pub fn overhead(&self) -> usize {
-        (self.startup + self.clients + self.replicas + self.tables).min(self.used)
-    }
-
-    /// The data.
-    pub fn dataset(&self) -> usize {
-        self.used - self.overhead()
-    }
-
-    /// The share of data in all that was allocated since the start, in percent.
-    pub fn dataset_percent(&self) -> f64 {
-        let net = self.used.saturating_sub(self.startup);
-        if net == 0 { 0.0 } else { self.dataset() as f64 * 100.0 / net as f64 }
-    }
 }
 
 fn memory_use(report: &mut Report<'_>) {
@@ -585,6 +539,28 @@ fn service_stats(report: &mut Report<'_>) {
             &format!("service_percentiles_usec_{}", command.full_name),
             format_args!("{},max={:.3},queue_p99={:.3}", shown.join(","), micros(service.max()), micros(queued)),
         );
+    }
+}
+
+fn hotspots(report: &mut Report<'_>) {
+    let spots = &report.state.hotspots;
+    report.line("hotspot_tracking", u8::from(spots.is_on()));
+    report.line("hotspot_stride", spots.stride());
+    report.line("hotspot_memory_bytes", spots.allocated());
+    let now = report.state.hot_seconds();
+    for (name, sketch) in [("hot_key", &spots.keys), ("hot_prefix", &spots.prefixes)] {
+        for (index, heavy) in sketch.heaviest(0, 5, now).into_iter().enumerate() {
+            let [ops, nanos, bytes] = heavy.rates;
+            report.line(
+                &format!("{name}{index}"),
+                format_args!(
+                    "db={},ops_per_sec={ops:.0},cpu_usec_per_sec={:.0},bytes_per_sec={bytes:.0},name={}",
+                    heavy.tag,
+                    nanos / 1000.0,
+                    exposition::label(heavy.label)
+                ),
+            );
+        }
     }
 }
 

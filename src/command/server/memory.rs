@@ -1,8 +1,8 @@
 //! MEMORY: where the bytes are.
 
 use crate::base::memory as allocator;
-use crate::command::server::info::Accounts;
 use crate::resp::request::Args;
+use crate::server::accounts::Accounts;
 use crate::server::context::{Ctx, DONE, Outcome, integer};
 use crate::server::dispatch;
 use crate::server::error::Error;
