@@ -79,7 +79,7 @@ pub const LONG_TURN_NANOS: u64 = 1_000_000;
 /// Bytes that the search for hot spots may take.
 pub const HOTSPOTS_MAX: usize = 2 << 20;
 /// Commands that one sample of the search for hot spots stands for at most.
-pub const HOTSPOT_STRIDE_MAX: u32 = 1_024;
+pub const HOTSPOT_STRIDE_MAX: u32 = 4_096;
 /// Visitors of the metrics port at once.
 pub const VISITORS: usize = 32;
 /// Bytes that one read from a visitor brings.

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
+use mio::Waker;
 use mio::net::TcpStream;
-use mio::{Poll, Token, Waker};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::repl::replica::Dial;
@@ -81,10 +81,10 @@ pub struct Resolver {
 }
 
 impl Resolver {
-    /// One that has nothing to do; `token` is what the poll tells when a name was looked up.
-    pub fn new(poll: &Poll, token: Token) -> io::Result<Resolver> {
+    /// One that has nothing to do; it wakes the poll when a name was looked up.
+    pub fn new(waker: Arc<Waker>) -> Resolver {
         let (tell, found) = channel();
-        Ok(Resolver { tell, found, waker: Arc::new(Waker::new(poll.registry(), token)?), busy: false, next: None })
+        Resolver { tell, found, waker, busy: false, next: None }
     }
 
     /// Looks up a name; an address is its own answer, at once.

@@ -11,10 +11,11 @@
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Token, Waker};
 use slab::Slab;
 
 use super::backlog::Backlog;
@@ -41,10 +42,9 @@ const LISTENERS: usize = 1 << 31;
 /// Those of connections to other servers; below those of connections of the first generation.
 const COURIERS: usize = 3 << 30;
 const SIGNALS: usize = usize::MAX - 1;
-const SYNCER: usize = usize::MAX - 2;
+const THREADS: usize = usize::MAX - 2;
 const DIAL: usize = usize::MAX - 3;
 const PIPE: usize = usize::MAX - 4;
-const RESOLVER: usize = usize::MAX - 6;
 const EVENTS: usize = 1024;
 /// Slices of output given to one system call.
 const SLICES: usize = 64;
@@ -115,8 +115,10 @@ impl Reactor {
         }
         let mut signals = Signals::catch()?;
         poll.registry().register(signals.source(), Token(SIGNALS), Interest::READABLE)?;
-        let syncer = Syncer::start(&poll, Token(SYNCER))?;
-        let resolver = Resolver::new(&poll, Token(RESOLVER))?;
+        // a poll has one waker: what threads have done is taken in once a turn, whoever woke it
+        let waker = Arc::new(Waker::new(poll.registry(), Token(THREADS))?);
+        let syncer = Syncer::start(Arc::clone(&waker))?;
+        let resolver = Resolver::new(waker);
         server.state.process.tcp_port = bound_port(&listeners);
         Ok(Reactor {
             poll,
@@ -239,7 +241,7 @@ impl Reactor {
 
     fn take_event(&mut self, now: Now, event: &mio::event::Event) {
         let Token(token) = event.token();
-        if token == SYNCER || token == RESOLVER {
+        if token == THREADS {
             // what is done is taken in once a turn
             return;
         }

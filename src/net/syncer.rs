@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use mio::{Poll, Token, Waker};
+use mio::Waker;
 
 use crate::persist::aof::appender::{Done, Job};
 
@@ -19,11 +19,10 @@ pub struct Syncer {
 }
 
 impl Syncer {
-    /// Starts the thread; `token` is what the poll tells when a job is done.
-    pub fn start(poll: &Poll, token: Token) -> io::Result<Syncer> {
+    /// Starts the thread; it wakes the poll when a job is done.
+    pub fn start(waker: Arc<Waker>) -> io::Result<Syncer> {
         let (jobs, waiting) = channel::<Job>();
         let (tell, done) = channel();
-        let waker = Arc::new(Waker::new(poll.registry(), token)?);
         thread::Builder::new().name("syncer".into()).spawn(move || {
             for job in waiting {
                 if tell.send(job.run()).is_err() {

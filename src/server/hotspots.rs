@@ -31,8 +31,9 @@ use crate::resp::request::Args;
 
 /// Seconds in which what is not used any more loses half of its weight.
 pub const HALF_LIFE: f64 = 30.0;
-/// How many commands a second are looked at, at about.
-const SAMPLES_A_SECOND: u64 = 4_096;
+/// How many commands a second are looked at, at about: each costs some microseconds, most of them for lines that the
+/// commands in between have pushed out of the cache.
+const SAMPLES_A_SECOND: u64 = 512;
 /// Slots of a sketch: what has more than three of this many parts of all is never missed.
 const SLOTS: usize = 256;
 /// Bytes of a key or prefix that are kept.
