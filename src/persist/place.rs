@@ -135,6 +135,11 @@ impl Tracker {
         true
     }
 
+    /// Whether what follows is of the history, as far as is known.
+    pub fn is_in_history(&self) -> bool {
+        self.local == 0
+    }
+
     fn advance(&mut self, count: u64) {
         if let Some(place) = &mut self.place {
             place.offset = place.offset.saturating_add(count).min(LONGEST);

@@ -289,7 +289,9 @@ impl Server {
                         *before_transaction = (valid, told.tracker.clone());
                     }
                     self.replay(client, args).map_err(|problem| problem.of_file(name))?;
-                    if told.tracker.bytes(reader.offset() - valid) {
+                    told.tracker.bytes(reader.offset() - valid);
+                    // what is no part of the history ends with a word that leads back to its database
+                    if told.tracker.is_in_history() {
                         told.db = self.state.clients[client].db;
                     }
                 }

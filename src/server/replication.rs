@@ -618,6 +618,7 @@ impl Server {
         let failure = match read {
             Ok(read) => {
                 inbound.consumed = read.consumed;
+                state.clients[key].pending_input = inbound.bytes.len() - read.consumed;
                 match read.event {
                     None => return,
                     Some(event) => self.link_event(key, event, inbound.bytes),

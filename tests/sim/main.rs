@@ -8,8 +8,12 @@
 //! the clock jumps both ways. In a third one ([`crash`]) a server writes its data to a disk, and the machine
 //! stops at every operation of that disk, one time each: what it finds afterwards must be what it had promised.
 //!
+//! A third story is that of several servers that follow one another ([`chain`]): links cut anywhere, servers killed and
+//! started again on their files, the lead taken and handed over.
+//!
 //! `make sim SEED=17 SEEDS=1` plays seed 17 again; it goes exactly as it went before.
 
+mod chain;
 mod crash;
 mod grammar;
 mod model;
@@ -74,6 +78,11 @@ fn what_is_found_after_a_crash_is_what_was_promised() {
     });
     let seconds = started.elapsed().as_secs_f64();
     println!("{seeds} seeds, {crashes} crashes, {:.1} seeds a second", seeds as f64 / seconds);
+}
+
+#[test]
+fn promises_hold_for_servers_that_follow_each_other() {
+    each_seed(16, |seed| chain::play(seed, 150));
 }
 
 #[test]
