@@ -388,10 +388,14 @@ impl State {
         self.replication.held_left_out.clear();
         let now = self.now.unix.to_millis();
         if let Some(link) = &mut self.replication.link {
-            if link.is_up() {
-                log::warn!("Connection with master lost.");
-            }
+            let was_up = link.is_up();
             link.fail(now);
+            if was_up {
+                log::warn!("Connection with master lost.");
+                // at once: what is missing is little now
+                let timeout = Millis::from_seconds(self.config.repl_timeout.into());
+                link.tick(now, timeout).expect("a link that is not up has no patience to lose");
+            }
         }
         self.clients[key].flags.set(ClientFlags::PRIMARY.or(ClientFlags::LINK).or(ClientFlags::DEAF), false);
         self.update_replication_gates();

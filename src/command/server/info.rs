@@ -266,7 +266,9 @@ fn memory_use(report: &mut Report<'_>) {
     report.line("mem_not_counted_for_evict", state.uncounted_memory());
     let backlog = state.replication.stream.memory();
     report.line("mem_replication_backlog", backlog);
-    report.line("mem_total_replication_buffers", backlog);
+    // all of them share the blocks of one stream
+    let retained = state.replication.attached().map(|(key, _)| state.clients[key].output.memory()).max().unwrap_or(0);
+    report.line("mem_total_replication_buffers", backlog.max(retained));
     report.line("mem_replica_full_sync_buffer", 0);
     report.line("mem_clients_slaves", accounts.replicas);
     report.line("mem_clients_normal", accounts.clients);
