@@ -586,6 +586,7 @@ impl State {
         let rates = std::mem::take(&mut self.stats.rates);
         self.stats = Stats { rates, peak_memory: crate::base::memory::used(), ..Stats::default() };
         self.stats.rates.restart();
+        self.replication.stats = crate::repl::primary::SyncStats::default();
         self.ceiling.reset_exceeded();
         self.stalls.reset();
         self.registry.iter_mut().for_each(|command| command.stats = stats::CommandStats::default());

@@ -75,6 +75,12 @@ impl State {
         Begun::Waits
     }
 
+    /// Milliseconds for which a stop still waits for replicas; `None` if it does not.
+    pub fn stops_in_ms(&self) -> Option<i64> {
+        let now = self.now.unix.to_millis();
+        self.stopping.map(|stopping| stopping.until.saturating_sub(now).0.max(0))
+    }
+
     /// Whether every replica has all that there is.
     fn replicas_have_all(&self) -> bool {
         let offset = self.position().offset + self.feed.len() as u64;

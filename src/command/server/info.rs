@@ -184,6 +184,9 @@ fn server(report: &mut Report<'_>) {
     report.line("executable", &state.process.executable);
     report.line("config_file", state.config.config_file.as_deref().unwrap_or_default());
     report.line("io_threads_active", 0);
+    if let Some(left) = state.stops_in_ms() {
+        report.line("shutdown_in_milliseconds", left);
+    }
     let bound: Vec<String> = state.config.bind.iter().map(|address| format!("bind={address}")).collect();
     let listeners = [
         (state.config.port != 0).then(|| format!("name=tcp,{},port={}", bound.join(","), state.config.port)),
