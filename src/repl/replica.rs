@@ -160,6 +160,11 @@ impl Link {
         matches!(self.phase, Phase::Up)
     }
 
+    /// Whether the next attempt is still to be made.
+    pub fn is_waiting(&self) -> bool {
+        matches!(self.phase, Phase::Waiting { .. })
+    }
+
     /// Whether the primary is about to say how it goes on.
     pub fn is_asking(&self) -> bool {
         matches!(self.phase, Phase::Psync)

@@ -68,6 +68,8 @@ pub struct Replication {
     pub(super) catching: BTreeMap<ClientKey, PastReader>,
     /// The handing over of the lead.
     pub failover: Failover,
+    /// Whether housekeeping has begun: before, nobody is dialled.
+    was_started: bool,
     /// Whether our data is the beginning of the history that it names, so that it can be gone on with.
     pub(super) claims: bool,
     /// The primary's selected database, for a link that comes back.
@@ -107,6 +109,7 @@ impl Replication {
             pending_bytes: 0,
             catching: BTreeMap::new(),
             failover: Failover::default(),
+            was_started: false,
             claims: false,
             primary_db: DbIndex(0),
             held: Vec::new(),
@@ -333,7 +336,9 @@ impl State {
         space.expiry = Expiry::Hide;
         self.update_recording(space);
         self.update_replication_gates();
-        self.tend_link(space);
+        if self.replication.was_started {
+            self.tend_link(space);
+        }
     }
 
     /// Follows the primary that the configuration names, at the start.
@@ -404,7 +409,13 @@ impl State {
     /// Lets time pass for the link.
     fn tend_link(&mut self, space: &Keyspace) {
         let timeout = Millis::from_seconds(self.config.repl_timeout.into());
+        self.replication.was_started = true;
+        let loading = self.loading.is_some();
         let Some(link) = &mut self.replication.link else { return };
+        if loading && link.is_waiting() {
+            // only what is loaded tells what to ask for
+            return;
+        }
         if let Err(why) = link.tick(space.now, timeout) {
             log::warn!("{why}");
             match self.replication.link_client {
