@@ -565,6 +565,8 @@ impl State {
             }
         }
         self.ceiling.limit = usize::try_from(config.maxmemory.bytes).unwrap_or(usize::MAX);
+        // a lower ceiling is reached without waiting for a command
+        self.ceiling.unfinished = self.ceiling.limit != 0;
         self.apply_replication_config();
         self.heed_snapshots();
         self.limit_client_memory();

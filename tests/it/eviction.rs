@@ -423,3 +423,14 @@ fn percent_of_the_limit_on_memory() {
     assert_eq!(world.server.state.client_memory.limit, 128 * KB);
     assert_eq!(cut(&mut world), []);
 }
+
+#[test]
+fn a_lower_ceiling_evicts_by_itself() {
+    let mut world = World::with(&[("maxmemory-policy", "allkeys-lru"), ("notify-keyspace-events", "Ee")]);
+    let (client, listener) = (world.connect(), world.connect());
+    world.ask(listener, "SUBSCRIBE __keyevent@0__:evicted");
+    world.ask(client, "SET k v");
+    assert_eq!(world.ask(client, "CONFIG SET maxmemory 1"), "+OK");
+    world.pass_ms(1);
+    assert_eq!(world.received(listener), [r#"["message", "__keyevent@0__:evicted", "k"]"#]);
+}
