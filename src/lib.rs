@@ -25,5 +25,6 @@ pub mod net;
 pub mod persist;
 pub mod repl;
 pub mod resp;
+pub mod script;
 pub mod server;
 pub mod types;

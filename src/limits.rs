@@ -121,3 +121,11 @@ pub const CATCH_UP_OUTPUT: usize = 1024 * 1024;
 pub const IDLE_LINES: usize = 64;
 /// For how many milliseconds they wait.
 pub const LINE_IDLE_MS: i64 = 10_000;
+/// Bytes that the interpreter of scripts may take; beyond them a script fails for lack of memory.
+pub const SCRIPT_MEMORY: usize = 1 << 30;
+/// Bytes of a pattern that scripts may match with: the matcher calls itself for each item of it.
+pub const SCRIPT_PATTERN: usize = 4_096;
+/// How deep the tables of a script's result may nest, in slots of the interpreter's stack.
+pub const SCRIPT_REPLY_SLOTS: usize = 7_994;
+/// Scripts that came with EVAL which are kept.
+pub const SCRIPTS_FROM_EVAL: usize = 500;

@@ -42,14 +42,14 @@ impl Running {
         if !config.unixsocket.is_empty() {
             listeners.extend(listener::open(&config).expect("a Unix socket"));
         }
-        let mut server = Server::new(config, ruddle::command::registry(), 1, clock::now(), stopwatch::best());
-        server.state.host = process::host();
-        let mut reactor = Reactor::new(server, listeners).expect("a poll");
         let metrics = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         metrics.set_nonblocking(true).expect("a socket's flag");
-        reactor.serve_metrics(vec![Listener::Tcp(mio::net::TcpListener::from_std(metrics))]).expect("a poll");
-        let metrics_port = reactor.metrics_ports()[0];
+        let metrics_port = metrics.local_addr().expect("a bound socket").port();
         let thread = std::thread::spawn(move || {
+            let mut server = Server::new(config, ruddle::command::registry(), 1, clock::now(), stopwatch::best());
+            server.state.host = process::host();
+            let mut reactor = Reactor::new(server, listeners).expect("a poll");
+            reactor.serve_metrics(vec![Listener::Tcp(mio::net::TcpListener::from_std(metrics))]).expect("a poll");
             reactor.run().expect("the loop");
         });
         Running { port, metrics_port, thread: Some(thread) }

@@ -36,10 +36,10 @@ impl Running {
         tcp.set_nonblocking(true).expect("a socket's flag");
         let port = tcp.local_addr().expect("a bound socket").port();
         let listeners = vec![Listener::Tcp(mio::net::TcpListener::from_std(tcp))];
-        let mut server = Server::new(config, ruddle::command::registry(), port.into(), clock::now(), stopwatch::best());
-        server.state.host = process::host();
-        let mut reactor = Reactor::new(server, listeners).expect("a poll");
         let thread = std::thread::spawn(move || {
+            let mut server = Server::new(config, ruddle::command::registry(), port.into(), clock::now(), stopwatch::best());
+            server.state.host = process::host();
+            let mut reactor = Reactor::new(server, listeners).expect("a poll");
             reactor.run().expect("the loop");
         });
         let client = TcpStream::connect(("127.0.0.1", port)).expect("a listening server");

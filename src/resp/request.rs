@@ -118,11 +118,21 @@ impl OwnedRequest {
     /// A request of these words.
     pub fn from_words<'a>(words: impl Iterator<Item = &'a [u8]>) -> Self {
         let mut request = OwnedRequest::default();
-        for word in words {
-            request.spans.push(Span::new(request.bytes.len(), word.len()));
-            request.bytes.extend_from_slice(word);
-        }
+        words.for_each(|word| request.push(word));
         request
+    }
+
+    /// Adds a word.
+    #[inline]
+    pub fn push(&mut self, word: &[u8]) {
+        self.spans.push(Span::new(self.bytes.len(), word.len()));
+        self.bytes.extend_from_slice(word);
+    }
+
+    /// Takes all words away; the memory stays for others.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.spans.clear();
     }
 
     /// Its arguments.

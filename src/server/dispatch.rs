@@ -10,6 +10,7 @@ use super::{State, command_log, hotspots, tracking};
 use crate::config::PropagationFailure;
 use crate::keyspace::Keyspace;
 use crate::resp::request::Args;
+use crate::script::{Header, ScriptFlags};
 
 /// Facts about a client that make a command take the careful path.
 const ATTENTION: ClientFlags = ClientFlags::MULTI
@@ -157,7 +158,7 @@ fn careful(ctx: &mut Ctx<'_>, args: Args<'_>, flags: Flags, client: ClientFlags)
         return Err(Error::fixed("ERR Command not allowed inside a transaction"));
     }
     let queueing = client.any(ClientFlags::MULTI) && !matches!(ctx.row().name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset");
-    let flags = effective(ctx, flags, queueing);
+    let flags = effective(ctx, args, flags, queueing);
     ctx.state.gates.check(ctx.row().name, flags, client)?;
     if client.any(ClientFlags::TRACKING) {
         ctx.state.limit_caches();
@@ -190,7 +191,8 @@ fn careful(ctx: &mut Ctx<'_>, args: Args<'_>, flags: Flags, client: ClientFlags)
 }
 
 /// The flags that count at the gates: EXEC stands for all that it runs, and what is queued takes memory.
-fn effective(ctx: &mut Ctx<'_>, flags: Flags, queueing: bool) -> Flags {
+fn effective(ctx: &mut Ctx<'_>, args: Args<'_>, flags: Flags, queueing: bool) -> Flags {
+    let flags = declared(ctx, args).map_or(flags, |declared| flags.without(Flags::STALE.or(Flags::MAY_REPLICATE)).or(declared));
     if queueing {
         return flags.or(Flags::DENYOOM);
     }
@@ -200,6 +202,24 @@ fn effective(ctx: &mut Ctx<'_>, flags: Flags, queueing: bool) -> Flags {
     let Some(transaction) = &ctx.client().transaction else { return flags };
     let all = flags.or(transaction.flags);
     if transaction.wants_fresh_data { all.without(Flags::STALE) } else { all }
+}
+
+/// What a script that is to run declares in its first line, as flags of its command.
+fn declared(ctx: &Ctx<'_>, args: Args<'_>) -> Option<Flags> {
+    let header = match ctx.row().name {
+        "eval" | "eval_ro" => Header::parse(args.at(1)).ok()?,
+        "evalsha" | "evalsha_ro" => ctx.state.scripts.header(args.at(1))?,
+        _ => return None,
+    };
+    let declared = header.flags?;
+    let mut flags = Flags::NONE;
+    if !declared.any(ScriptFlags::NO_WRITES) {
+        flags = flags.or(Flags::WRITE);
+        if !declared.any(ScriptFlags::ALLOW_OOM) {
+            flags = flags.or(Flags::DENYOOM);
+        }
+    }
+    Some(if declared.any(ScriptFlags::ALLOW_STALE) { flags.or(Flags::STALE) } else { flags })
 }
 
 /// Queues a command for EXEC, unless EXEC will fail anyway.
@@ -286,7 +306,7 @@ pub fn call(ctx: &mut Ctx<'_>, args: Args<'_>) -> Flow {
             ctx.reply.cut_back(mark);
             ctx.reply.error(error.text());
             ctx.state.count_error(&error);
-            if ctx.client().flags.any(ClientFlags::PRIMARY.or(ClientFlags::REPLAY)) {
+            if ctx.client().flags.any(ClientFlags::PRIMARY.or(ClientFlags::REPLAY)) && !ctx.state.scripts.running {
                 propagated_command_failed(ctx, &error);
             }
             Flow::Done
@@ -306,7 +326,7 @@ pub fn call(ctx: &mut Ctx<'_>, args: Args<'_>) -> Flow {
         client: client.to_string(),
         request: command_log::beginning(row, args),
     });
-    let reads = client.flags.any(ClientFlags::TRACKING) && row.flags.any(Flags::READONLY);
+    let reads = client.flags.any(ClientFlags::TRACKING) && row.flags.any(Flags::READONLY) && row.group != "scripting";
     let replied = (ctx.reply.written() - state.reply_base) as u64;
     if state.hotspots.is_due() || state.look.wants(nanos, state.request_bytes, replied) {
         look_closer(ctx, args, nanos, replied);
@@ -372,7 +392,10 @@ fn look_closer(ctx: &mut Ctx<'_>, args: Args<'_>, nanos: u64, replied: u64) {
     let event = if ctx.row().flags.any(Flags::FAST) { "fast-command" } else { "command" };
     let at = ctx.state.now.unix.to_millis().seconds();
     ctx.state.latency.note(event, at, nanos);
-    command_log::record(ctx, args, nanos, replied);
+    // a script is slow as a whole
+    if !ctx.state.scripts.running {
+        command_log::record(ctx, args, nanos, replied);
+    }
 }
 
 /// Queues the command for the append-only file and the replicas, if it changed something.

@@ -67,6 +67,7 @@ use crate::persist::snapshot::Snapshots;
 use crate::resp::Protocol;
 use crate::resp::request::{Partial, Span};
 use crate::resp::writer::Reply;
+use crate::script::Scripts;
 
 use blocking::Parked;
 use ceiling::Ceiling;
@@ -189,6 +190,8 @@ pub struct State {
     pub cron_paused: bool,
     /// `DEBUG SET-DISABLE-DENY-SCRIPTS`: scripts may call every command.
     pub scripts_unrestricted: bool,
+    /// Scripts, and what runs them.
+    pub scripts: Scripts,
     /// Keys on their way to other servers.
     pub migrations: Migrations,
     /// Parked clients.
@@ -324,6 +327,7 @@ impl Server {
             aof_flush_sleep: Duration::ZERO,
             cron_paused: false,
             scripts_unrestricted: false,
+            scripts: Scripts::new(seed, REDIS_VERSION),
             migrations: Migrations::default(),
             parked: Parked::default(),
             stopwatch,

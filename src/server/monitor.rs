@@ -12,11 +12,16 @@ use bytes::Bytes;
 /// Shows the command of `ctx` to all monitors.
 #[cold]
 pub fn feed(ctx: &mut Ctx<'_>, args: Args<'_>, db: DbIndex) {
-    if ctx.row().flags.any(Flags::SKIP_MONITOR.or(Flags::ADMIN)) {
-        return;
+    if !ctx.row().flags.any(Flags::SKIP_MONITOR.or(Flags::ADMIN)) {
+        show(ctx, args, db);
     }
+}
+
+/// Shows it, whatever it is. The commands of a script come from `lua`.
+#[cold]
+pub fn show(ctx: &mut Ctx<'_>, args: Args<'_>, db: DbIndex) {
     let now = ctx.state.now.unix.0;
-    let address = &ctx.state.clients[ctx.client].peer.address;
+    let address = if ctx.state.scripts.running { "lua" } else { &ctx.state.clients[ctx.client].peer.address };
     let mut line = format!("+{}.{:06} [{} {address}]", now.div_euclid(1_000_000), now.rem_euclid(1_000_000), db.0).into_bytes();
     let row = ctx.row();
     for (index, word) in args.iter().enumerate() {

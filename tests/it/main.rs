@@ -29,6 +29,7 @@ mod persistence;
 mod pubsub;
 mod readme;
 mod replication;
+mod scripting;
 mod server;
 mod set;
 mod sort;

@@ -204,9 +204,11 @@ fn stats(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
     add("replica.fullsync.buffer", Figure::Bytes(0));
     add("clients.slaves", Figure::Bytes(accounts.replicas));
     add("clients.normal", Figure::Bytes(accounts.clients));
-    for name in ["cluster.links", "aof.buffer", "lua.caches", "functions.caches", "script.VMs"] {
-        add(name, Figure::Bytes(0));
-    }
+    add("cluster.links", Figure::Bytes(0));
+    add("aof.buffer", Figure::Bytes(0));
+    add("lua.caches", Figure::Bytes(ctx.state.scripts.bytes()));
+    add("functions.caches", Figure::Bytes(0));
+    add("script.VMs", Figure::Bytes(ctx.state.scripts.interpreter_bytes()));
     for (index, database) in databases.iter().enumerate().filter(|(_, database)| !database.is_empty()) {
         let deadlines = database.deadline_bytes();
         add(&format!("db.{index}"), Figure::Database { tables: database.overhead() - deadlines, deadlines });

@@ -1,0 +1,425 @@
+//! Scripts: EVAL and its kin, and what the commands of a script must not do.
+//!
+//! A script's command takes the way of any command, [`dispatch::call`], with a reply buffer of the script's instead
+//! of the client's. Before that stands [`admit`], in place of the gates that stand before a client's command: what
+//! a script has begun to write must not fail for want of memory or replicas.
+//!
+//! What goes to the append-only file and to replicas are the commands' effects, as one unit; the script itself
+//! is never propagated.
+
+use crate::keyspace::{DbIndex, Keyspace};
+use crate::resp::Protocol;
+use crate::resp::request::Args;
+use crate::resp::writer::Reply;
+use crate::script::{Found, Header, Host, Replication, ScriptFlags};
+use crate::server::State;
+use crate::server::client::{ClientFlags, ClientKey};
+use crate::server::context::{Ctx, DONE, Outcome, Propagation, integer};
+use crate::server::dispatch;
+use crate::server::error::Error;
+use crate::server::monitor;
+use crate::server::registry::CommandId;
+use crate::server::row::{Command, Flags, KeySpec};
+
+const RUNS: Flags = Flags::NOSCRIPT.or(Flags::STALE).or(Flags::SKIP_MONITOR).or(Flags::NO_MANDATORY_KEYS).or(Flags::MOVABLE_KEYS);
+const WRITES: Flags = RUNS.or(Flags::MAY_REPLICATE);
+const READS: Flags = RUNS.or(Flags::READONLY);
+const WORST: &[&str] = &["RW", "access", "update"];
+const READ: &[&str] = &["RO", "access"];
+const ALL_NODES: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
+
+const NO_SCRIPT: Error = Error::fixed("NOSCRIPT No matching script. Please use EVAL.");
+
+const RUN: Command = Command { since: "2.6.0", group: "scripting", complexity: "Depends on the script that is executed.", ..Command::BASE };
+const MANAGE: Command = Command { since: "2.6.0", group: "scripting", acl: &["scripting"], flags: Flags::NOSCRIPT, ..Command::BASE };
+
+/// The rows of the family.
+pub const COMMANDS: &[Command] = &[
+    Command {
+        name: "eval",
+        summary: "Executes a server-side Lua script.",
+        arity: -3,
+        flags: WRITES,
+        acl: &["scripting"],
+        keys: &[KeySpec {
+            notes: "We cannot tell how the keys will be used so we assume the worst, RW and UPDATE",
+            ..KeySpec::counted(2, WORST)
+        }],
+        syntax: "script numkeys:integer [key...] [arg...]",
+        handler: eval,
+        ..RUN
+    },
+    Command {
+        name: "evalsha",
+        summary: "Executes a server-side Lua script by SHA1 digest.",
+        arity: -3,
+        flags: WRITES,
+        acl: &["scripting"],
+        keys: &[KeySpec::counted(2, WORST)],
+        syntax: "sha1 numkeys:integer [key...] [arg...]",
+        handler: evalsha,
+        ..RUN
+    },
+    Command {
+        name: "eval_ro",
+        summary: "Executes a read-only server-side Lua script.",
+        since: "7.0.0",
+        arity: -3,
+        flags: READS,
+        acl: &["scripting"],
+        keys: &[KeySpec {
+            notes: "We cannot tell how the keys will be used so we assume the worst, RO and ACCESS",
+            ..KeySpec::counted(2, READ)
+        }],
+        syntax: "script numkeys:integer [key...] [arg...]",
+        handler: eval_ro,
+        ..RUN
+    },
+    Command {
+        name: "evalsha_ro",
+        summary: "Executes a read-only server-side Lua script by SHA1 digest.",
+        since: "7.0.0",
+        arity: -3,
+        flags: READS,
+        acl: &["scripting"],
+        keys: &[KeySpec::counted(2, READ)],
+        syntax: "sha1 numkeys:integer [key...] [arg...]",
+        handler: evalsha_ro,
+        ..RUN
+    },
+    Command {
+        name: "script",
+        summary: "A container for Lua scripts management commands.",
+        complexity: "Depends on subcommand.",
+        arity: -2,
+        flags: Flags::NONE,
+        acl: &[],
+        subcommands: SCRIPT,
+        ..MANAGE
+    },
+];
+
+const SCRIPT: &[Command] = &[
+    Command {
+        name: "exists",
+        summary: "Determines whether server-side Lua scripts exist in the script cache.",
+        complexity: "O(N) with N being the number of scripts to check (so checking a single script is an O(1) operation).",
+        arity: -3,
+        syntax: "sha1...",
+        tips: &["request_policy:all_shards", "response_policy:agg_logical_and"],
+        handler: exists,
+        ..MANAGE
+    },
+    Command {
+        name: "flush",
+        summary: "Removes all server-side Lua scripts from the script cache.",
+        complexity: "O(N) with N being the number of scripts in cache",
+        arity: -2,
+        syntax: "[flush-type: ASYNC | SYNC]",
+        tips: ALL_NODES,
+        history: &[("6.2.0", "Added the `ASYNC` and `SYNC` flushing mode modifiers.")],
+        handler: flush,
+        ..MANAGE
+    },
+    Command {
+        name: "help",
+        summary: "Returns helpful text about the different subcommands.",
+        since: "5.0.0",
+        arity: 2,
+        flags: Flags::LOADING.or(Flags::STALE),
+        handler: help,
+        ..MANAGE
+    },
+    Command {
+        name: "kill",
+        summary: "Terminates a server-side Lua script during execution.",
+        arity: 2,
+        flags: Flags::NOSCRIPT.or(Flags::ALLOW_BUSY),
+        tips: &["request_policy:all_shards", "response_policy:one_succeeded"],
+        handler: kill,
+        ..MANAGE
+    },
+    Command {
+        name: "load",
+        summary: "Loads a server-side Lua script to the script cache.",
+        complexity: "O(N) with N being the length in bytes of the script body.",
+        arity: 3,
+        flags: Flags::NOSCRIPT.or(Flags::STALE),
+        syntax: "script",
+        tips: ALL_NODES,
+        handler: load,
+        ..MANAGE
+    },
+];
+
+/// Whether a script may write.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Access {
+    ReadWrite,
+    ReadOnly,
+}
+
+fn eval(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
+    run_body(ctx, args, Access::ReadWrite)
+}
+
+fn eval_ro(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
+    run_body(ctx, args, Access::ReadOnly)
+}
+
+fn evalsha(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
+    run_sha(ctx, args, Access::ReadWrite)
+}
+
+fn evalsha_ro(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
+    run_sha(ctx, args, Access::ReadOnly)
+}
+
+fn run_body(ctx: &mut Ctx<'_>, args: Args<'_>, access: Access) -> Outcome {
+    show_monitors(ctx, args);
+    let keys = key_count(args)?;
+    let script = ctx.state.scripts.by_body(args.at(1)).map_err(Error::bytes)?;
+    run(ctx, args, keys, &script, access)
+}
+
+fn run_sha(ctx: &mut Ctx<'_>, args: Args<'_>, access: Access) -> Outcome {
+    show_monitors(ctx, args);
+    if args.at(1).len() != 40 {
+        return Err(NO_SCRIPT);
+    }
+    let keys = key_count(args)?;
+    let script = ctx.state.scripts.by_sha(args.at(1)).ok_or(NO_SCRIPT)?;
+    run(ctx, args, keys, &script, access)
+}
+
+/// The script is shown before its commands.
+fn show_monitors(ctx: &mut Ctx<'_>, args: Args<'_>) {
+    if ctx.state.gates.monitored {
+        let db = ctx.db.index();
+        monitor::show(ctx, args, db);
+    }
+}
+
+fn key_count(args: Args<'_>) -> Result<usize, Error> {
+    let count = integer(args.at(2))?;
+    if count > i64::try_from(args.len() - 3).unwrap_or(i64::MAX) {
+        return Err(Error::fixed("ERR Number of keys can't be greater than number of args"));
+    }
+    usize::try_from(count).map_err(|_| Error::fixed("ERR Number of keys can't be negative"))
+}
+
+fn run(ctx: &mut Ctx<'_>, args: Args<'_>, keys: usize, script: &Found, access: Access) -> Outcome {
+    prepare(ctx, script.header, access)?;
+    let interpreter = ctx.state.scripts.interpreter().map_err(Error::bytes)?;
+    let (command, started) = (ctx.command, ctx.state.command_started);
+    let (db, client) = (ctx.db.index(), ctx.client);
+    let flags = script.header.flags.unwrap_or_default();
+    let mut caller = Caller {
+        space: ctx.db.space(),
+        state: ctx.state,
+        client,
+        db,
+        read_only: access == Access::ReadOnly || flags.any(ScriptFlags::NO_WRITES),
+        allow_oom: flags.any(ScriptFlags::ALLOW_OOM),
+        has_written: false,
+    };
+    caller.state.scripts.running = true;
+    let words = args.from(3);
+    let ended = interpreter.run(script, words.iter().take(keys), words.iter().skip(keys), &mut caller);
+    ctx.state.scripts.running = false;
+    ctx.state.command_started = started;
+    ctx.client().db = db;
+    ctx.client().last_command = Some(command);
+    ctx.propagate_nothing();
+    match ended {
+        Ok(output) => output.write(&mut ctx.reply),
+        Err(failure) if failure.counted => {
+            ctx.state.registry.get_mut(command).stats.failed += 1;
+            ctx.reply.error(&failure.text);
+        }
+        Err(failure) => return Err(Error::bytes(failure.text)),
+    }
+    DONE
+}
+
+/// Whether a script may run now, by what its first line declares.
+fn prepare(ctx: &mut Ctx<'_>, header: Header, access: Access) -> Result<(), Error> {
+    let gates = &ctx.state.gates;
+    let Some(flags) = header.flags else {
+        return if gates.stale { Err(Error::MASTER_DOWN) } else { Ok(()) };
+    };
+    let obeyed = ctx.state.clients[ctx.client].flags.any(ClientFlags::PRIMARY.or(ClientFlags::REPLAY));
+    if gates.stale && !flags.any(ScriptFlags::ALLOW_STALE) {
+        return Err(Error::MASTER_DOWN);
+    }
+    if !flags.any(ScriptFlags::NO_WRITES) {
+        if gates.read_only && !obeyed {
+            return Err(Error::fixed("READONLY You can not run script with write flag on readonly replica."));
+        }
+        if gates.unsaved && !obeyed {
+            return Err(Error::MISCONF);
+        }
+        if let Some(trouble) = gates.file_trouble.as_ref().filter(|_| !obeyed) {
+            return Err(trouble.clone());
+        }
+        if gates.too_few_replicas && !obeyed {
+            return Err(Error::NO_REPLICAS);
+        }
+        if access == Access::ReadOnly {
+            return Err(Error::fixed("ERR Can not execute a script with write flag using *_ro command."));
+        }
+        if gates.out_of_memory && !flags.any(ScriptFlags::ALLOW_OOM) && !obeyed {
+            return Err(Error::fixed("OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'"));
+        }
+    }
+    Ok(())
+}
+
+/// A running script's side of the server.
+struct Caller<'a> {
+    space: &'a mut Keyspace,
+    state: &'a mut State,
+    client: ClientKey,
+    /// The database that the script has selected.
+    db: DbIndex,
+    read_only: bool,
+    allow_oom: bool,
+    /// Whether a command that writes was run: from here on nothing may stop the next.
+    has_written: bool,
+}
+
+impl Host for Caller<'_> {
+    fn call(&mut self, request: Args<'_>, protocol: Protocol, replication: Replication, reply: &mut Vec<u8>) {
+        let (found, refusal) = match self.admit(request) {
+            Ok(id) => (id, None),
+            Err(error) => (CommandId(0), Some(error)),
+        };
+        let mut ctx = Ctx {
+            db: self.space.db(self.db),
+            reply: Reply::new(reply, protocol),
+            state: self.state,
+            client: self.client,
+            command: found,
+            propagation: Propagation::Verbatim,
+            must_not_block: true,
+            timed_out: false,
+        };
+        if let Some(error) = refusal {
+            ctx.reply.error(error.text());
+            ctx.state.count_error(&error);
+            return;
+        }
+        let queued = ctx.db.space().effects.propagated.len();
+        let recording = ctx.db.space().effects.recording;
+        ctx.db.space().effects.recording &= replication != Replication::Nowhere;
+        dispatch::call(&mut ctx, request);
+        let space = ctx.db.space();
+        space.effects.recording = recording;
+        if replication == Replication::Replicas {
+            space.effects.propagated[queued..].iter_mut().for_each(|command| command.replicas_only = true);
+        }
+        ctx.state.tell(ctx.db.space());
+        self.db = ctx.db.index();
+    }
+
+    fn knows(&mut self, request: Args<'_>) -> bool {
+        self.state.registry.resolve(request.at(0), request.get(1)).is_some()
+    }
+}
+
+impl Caller<'_> {
+    /// The command that a script calls, if it may.
+    fn admit(&mut self, request: Args<'_>) -> Result<CommandId, Error> {
+        let registry = &self.state.registry;
+        let id = registry.resolve(request.at(0), request.get(1));
+        let id = id.ok_or(Error::fixed("ERR Unknown Redis command called from script"))?;
+        let row = registry.get(id).row;
+        if !row.takes(request.len()) {
+            return Err(Error::fixed("ERR Wrong number of args calling Redis command from script"));
+        }
+        let is_nested = row.group == "scripting";
+        if row.flags.any(Flags::NOSCRIPT) && (is_nested || !self.state.scripts_unrestricted) {
+            return Err(Error::fixed("ERR This Redis command is not allowed from script"));
+        }
+        let gates = &self.state.gates;
+        if gates.stale && !row.flags.any(Flags::STALE) {
+            return Err(Error::fixed("ERR Can not execute the command on a stale replica"));
+        }
+        let writes = row.flags.any(Flags::WRITE);
+        if self.read_only && (writes || row.flags.any(Flags::MAY_REPLICATE)) {
+            return Err(Error::fixed("ERR Write commands are not allowed from read-only scripts."));
+        }
+        let obeyed = self.state.clients[self.client].flags.any(ClientFlags::PRIMARY.or(ClientFlags::REPLAY));
+        if gates.careful && !self.has_written && !obeyed {
+            if writes {
+                if gates.read_only {
+                    return Err(Error::READONLY);
+                }
+                if gates.unsaved {
+                    return Err(Error::MISCONF);
+                }
+                if let Some(trouble) = &gates.file_trouble {
+                    return Err(trouble.clone());
+                }
+                if gates.too_few_replicas {
+                    return Err(Error::NO_REPLICAS);
+                }
+            }
+            if gates.out_of_memory && row.flags.any(Flags::DENYOOM) && !self.allow_oom {
+                return Err(Error::OOM);
+            }
+        }
+        self.has_written |= writes;
+        Ok(id)
+    }
+}
+
+fn load(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
+    let sha = ctx.state.scripts.load(args.at(2)).map_err(Error::bytes)?;
+    ctx.reply.bulk(&sha);
+    DONE
+}
+
+fn exists(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
+    let names = args.from(2);
+    ctx.reply.array(names.len());
+    for name in names.iter() {
+        ctx.reply.integer(i64::from(ctx.state.scripts.contains(name)));
+    }
+    DONE
+}
+
+/// The interpreter belongs to the one thread, so that ASYNC frees no later than SYNC.
+fn flush(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
+    if args.len() > 3 || args.len() == 3 && !args.is(2, "sync") && !args.is(2, "async") {
+        return Err(Error::fixed("ERR SCRIPT FLUSH only support SYNC|ASYNC option"));
+    }
+    drop(ctx.state.scripts.flush());
+    ctx.reply.ok();
+    DONE
+}
+
+/// Nobody is served while a script runs, so that whoever asks finds none.
+fn kill(_: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
+    Err(Error::fixed("NOTBUSY No scripts in execution right now."))
+}
+
+fn help(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
+    dispatch::help(
+        ctx,
+        &[
+            "EXISTS <sha1> [<sha1> ...]",
+            "    Return information about the existence of the scripts in the script cache.",
+            "FLUSH [ASYNC|SYNC]",
+            "    Flush the Lua scripts cache. Very dangerous on replicas.",
+            "    When called without the optional mode argument, the behavior is determined by the",
+            "    lazyfree-lazy-user-flush configuration directive. Valid modes are:",
+            "    * ASYNC: Asynchronously flush the scripts cache.",
+            "    * SYNC: Synchronously flush the scripts cache.",
+            "KILL",
+            "    Kill the currently executing Lua script.",
+            "LOAD <script>",
+            "    Load a script into the scripts cache without executing it.",
+        ],
+    )
+}

@@ -1,0 +1,167 @@
+//! The functions that the world of scripts gets from Rust.
+
+use log::Level;
+use mlua::{Function, Lua, MultiValue, Table, Value, Variadic};
+
+use super::cache::sha_of;
+use super::failure;
+use super::interpreter::{Replication, Settings};
+use crate::resp::Protocol;
+
+/// The version as one number: a byte for each part.
+fn version_number(version: &str) -> u32 {
+    version.split('.').fold(0, |number, part| number << 8 | part.parse::<u32>().unwrap_or(0))
+}
+
+/// What `prelude.lua` is given.
+pub(super) fn table(lua: &Lua, version: &str) -> mlua::Result<Table> {
+    let native = lua.create_table()?;
+    native.raw_set("raised", lua.create_function(|lua, failure: Value| failure::raised(lua, failure))?)?;
+    native.raw_set("handle", lua.create_function(|lua, failure: Value| failure::handle(lua, failure))?)?;
+    native.raw_set("binary_refused", "[string \"LuaQ\"]:1: unexpected symbol near 'char(27)'")?;
+    native.raw_set("random", lua.create_function(random)?)?;
+    native.raw_set("randomseed", lua.create_function(random_seed)?)?;
+    native.raw_set("redis", redis(lua, version)?)?;
+    native.raw_set("libraries", lua.create_table()?)?;
+    Ok(native)
+}
+
+fn redis(lua: &Lua, version: &str) -> mlua::Result<Table> {
+    let redis = lua.create_table()?;
+    for (name, number) in [
+        ("LOG_DEBUG", 0),
+        ("LOG_VERBOSE", 1),
+        ("LOG_NOTICE", 2),
+        ("LOG_WARNING", 3),
+        ("REPL_NONE", 0),
+        ("REPL_AOF", 1),
+        ("REPL_SLAVE", 2),
+        ("REPL_REPLICA", 2),
+        ("REPL_ALL", 3),
+        ("REDIS_VERSION_NUM", version_number(version)),
+    ] {
+        redis.raw_set(name, number)?;
+    }
+    redis.raw_set("REDIS_VERSION", version)?;
+    redis.raw_set("sha1hex", lua.create_function(sha1hex)?)?;
+    redis.raw_set("log", lua.create_function(log)?)?;
+    let question = lua.create_table()?;
+    question.raw_set("asks", true)?;
+    let functions = redis.clone();
+    let ask =
+        move |_: &Lua, words: Variadic<Value>| -> mlua::Result<Value> { functions.raw_get::<Function>("call")?.call((&question, words)) };
+    redis.raw_set("acl_check_cmd", lua.create_function(ask)?)?;
+    redis.raw_set("setresp", lua.create_function(set_protocol)?)?;
+    redis.raw_set("set_repl", lua.create_function(set_replication)?)?;
+    Ok(redis)
+}
+
+/// A number, or a string that is one, as Lua's own functions take them.
+pub(super) fn number(lua: &Lua, value: Option<&Value>) -> Option<f64> {
+    lua.coerce_number(value?.clone()).ok().flatten()
+}
+
+fn sha1hex(lua: &Lua, words: MultiValue) -> mlua::Result<Value> {
+    if words.len() != 1 {
+        return Err(failure::reply("ERR wrong number of arguments"));
+    }
+    let text = lua.coerce_string(words[0].clone())?;
+    let sha = sha_of(&text.as_ref().map(|text| text.as_bytes().to_vec()).unwrap_or_default());
+    lua.create_string(sha).map(Value::String)
+}
+
+fn log(lua: &Lua, words: MultiValue) -> mlua::Result<()> {
+    if words.len() < 2 {
+        return Err(failure::reply("ERR redis.log() requires two arguments or more."));
+    }
+    let Some(level) = number(lua, words.front()) else {
+        return Err(failure::reply("ERR First argument must be a number (log level)."));
+    };
+    let level = match level.trunc() {
+        0.0 => Level::Trace,
+        1.0 => Level::Debug,
+        2.0 => Level::Info,
+        3.0 => Level::Warn,
+        _ => return Err(failure::reply("ERR Invalid log level.")),
+    };
+    let mut line = Vec::new();
+    for word in words.iter().skip(1) {
+        let Ok(Some(text)) = lua.coerce_string(word.clone()) else { continue };
+        if !line.is_empty() {
+            line.push(b' ');
+        }
+        line.extend_from_slice(&text.as_bytes());
+    }
+    log::log!(level, "{}", String::from_utf8_lossy(&line));
+    Ok(())
+}
+
+fn set_protocol(lua: &Lua, words: MultiValue) -> mlua::Result<()> {
+    if words.len() != 1 {
+        return Err(failure::reply("ERR redis.setresp() requires one argument."));
+    }
+    let protocol = match number(lua, words.front()) {
+        Some(2.0) => Protocol::Resp2,
+        Some(3.0) => Protocol::Resp3,
+        _ => return Err(failure::reply("ERR RESP version must be 2 or 3.")),
+    };
+    if let Some(mut settings) = lua.app_data_mut::<Settings>() {
+        settings.protocol = protocol;
+    }
+    Ok(())
+}
+
+/// The append-only file and replicas share one stream, which can leave out the file but not the replicas.
+fn set_replication(lua: &Lua, words: MultiValue) -> mlua::Result<()> {
+    if words.len() != 1 {
+        return Err(failure::reply("ERR redis.set_repl() requires one argument."));
+    }
+    let replication = match number(lua, words.front()).unwrap_or(0.0) {
+        0.0 => Replication::Nowhere,
+        1.0 => {
+            return Err(failure::reply(
+                "ERR redis.set_repl(redis.REPL_AOF) is not supported: what is in the append-only file goes to replicas",
+            ));
+        }
+        2.0 => Replication::Replicas,
+        3.0 => Replication::All,
+        _ => return Err(failure::reply("ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")),
+    };
+    if let Some(mut settings) = lua.app_data_mut::<Settings>() {
+        settings.replication = replication;
+    }
+    Ok(())
+}
+
+/// math.random, by the server's own chance.
+fn random(lua: &Lua, words: MultiValue) -> mlua::Result<Value> {
+    let bound = |index: usize| match number(lua, words.get(index)) {
+        Some(bound) => Ok(bound.floor()),
+        None => {
+            let given = words.get(index).map_or("no value", Value::type_name);
+            Err(failure::text(lua, format!("bad argument #{} to 'random' (number expected, got {given})", index + 1)))
+        }
+    };
+    let (low, high, empty) = match words.len() {
+        0 => (0.0, 0.0, 0),
+        1 => (1.0, bound(0)?, 1),
+        2 => (bound(0)?, bound(1)?, 2),
+        _ => return Err(failure::text(lua, "wrong number of arguments")),
+    };
+    if empty > 0 && (low > high || low.is_nan() || high.is_nan()) {
+        return Err(failure::text(lua, format!("bad argument #{empty} to 'random' (interval is empty)")));
+    }
+    let unit = lua.app_data_mut::<Settings>().map_or(0.0, |mut settings| settings.random.unit());
+    Ok(Value::Number(if empty == 0 { unit } else { low + (unit * (high - low + 1.0)).floor() }))
+}
+
+fn random_seed(lua: &Lua, words: MultiValue) -> mlua::Result<()> {
+    let Some(seed) = number(lua, words.front()) else {
+        let given = words.front().map_or("no value", Value::type_name);
+        return Err(failure::text(lua, format!("bad argument #1 to 'randomseed' (number expected, got {given})")));
+    };
+    if let Some(mut settings) = lua.app_data_mut::<Settings>() {
+        settings.random = crate::base::random::Random::from_seed(seed.to_bits());
+    }
+    Ok(())
+}
