@@ -169,8 +169,11 @@ impl Interpreter {
             settings.runs = (settings.runs + 1) % RUNS_PER_STEP;
             settings.runs == 0
         });
-        if due {
-            // nothing here has a finalizer that could fail
+        // no finalizer could fail here
+        if self.lua.used_memory() > limits::SCRIPT_MEMORY / 8 {
+            // Lua 5.1 does not collect for want of memory, so the next script would lack it
+            let _ = self.lua.gc_collect();
+        } else if due {
             let _ = self.lua.gc_step();
         }
     }

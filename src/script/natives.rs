@@ -18,7 +18,7 @@ pub(super) fn table(lua: &Lua, version: &str) -> mlua::Result<Table> {
     let native = lua.create_table()?;
     native.raw_set("raised", lua.create_function(|lua, failure: Value| failure::raised(lua, failure))?)?;
     native.raw_set("handle", lua.create_function(|lua, failure: Value| failure::handle(lua, failure))?)?;
-    native.raw_set("binary_refused", "[string \"LuaQ\"]:1: unexpected symbol near 'char(27)'")?;
+    native.raw_set("binary_refused", "[string \"\x1bLuaQ\"]:1: unexpected symbol near 'char(27)'")?;
     native.raw_set("random", lua.create_function(random)?)?;
     native.raw_set("randomseed", lua.create_function(random_seed)?)?;
     native.raw_set("redis", redis(lua, version)?)?;
