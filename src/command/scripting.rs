@@ -312,7 +312,9 @@ impl Host for Caller<'_> {
         let queued = ctx.db.space().effects.propagated.len();
         let recording = ctx.db.space().effects.recording;
         ctx.db.space().effects.recording &= replication != Replication::Nowhere;
+        let base = std::mem::take(&mut ctx.state.reply_base);
         dispatch::call(&mut ctx, request);
+        ctx.state.reply_base = base;
         let space = ctx.db.space();
         space.effects.recording = recording;
         if replication == Replication::Replicas {

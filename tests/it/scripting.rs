@@ -492,3 +492,12 @@ fn a_script_counts_like_a_command() {
     assert!(info.contains("cmdstat_eval:calls=3") && info.contains("failed_calls=2"), "{info}");
     assert!(world.ask(client, "CLIENT LIST").contains("cmd=client|list"));
 }
+
+#[test]
+fn help_names_what_there_is() {
+    let mut world = World::new();
+    let client = world.connect();
+    let help = world.ask(client, "SCRIPT HELP");
+    assert!(help.starts_with("[+SCRIPT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:, +EXISTS <sha1> [<sha1> ...]"), "{help}");
+    assert!(!help.contains("DEBUG"), "there is no debugger");
+}
