@@ -202,16 +202,22 @@ pub fn exact_integer(value: f64) -> Option<i64> {
 
 /// Appends a double as C's `%.17g` does.
 pub fn write_f64_17_digits(out: &mut Vec<u8>, value: f64) {
+    write_f64_significant(out, value, 17);
+}
+
+/// Appends a double as C's `%.*g` does with that many digits, at least one.
+pub fn write_f64_significant(out: &mut Vec<u8>, value: f64, digits: usize) {
     if write_special(out, value) {
         return;
     }
+    let last = digits.clamp(1, 17) - 1;
     let mut scientific = Vec::with_capacity(24);
-    write!(scientific, "{value:.16e}").expect("a vector takes all");
+    write!(scientific, "{value:.last$e}").expect("a vector takes all");
     let marker = scientific.iter().rposition(|&byte| byte == b'e').expect("the format has an exponent");
     let exponent = parse_i64(&scientific[marker + 1..]).expect("Rust prints it canonically");
     let start = out.len();
-    match usize::try_from(16 - exponent) {
-        Ok(decimals) if decimals <= 20 => {
+    match usize::try_from(last as i64 - exponent) {
+        Ok(decimals) if decimals <= last + 4 => {
             write!(out, "{value:.decimals$}").expect("a vector takes all");
             trim_fraction(out, start);
         }

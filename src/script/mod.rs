@@ -18,11 +18,13 @@
 //!
 //! [`limits::SCRIPT_MEMORY`]: crate::limits::SCRIPT_MEMORY
 
+mod bits;
 mod cache;
 mod failure;
 mod give;
 mod header;
 mod interpreter;
+mod json;
 mod natives;
 mod take;
 

@@ -4,8 +4,8 @@ use log::Level;
 use mlua::{Function, Lua, MultiValue, Table, Value, Variadic};
 
 use super::cache::sha_of;
-use super::failure;
 use super::interpreter::{Replication, Settings};
+use super::{bits, failure, json};
 use crate::resp::Protocol;
 
 /// The version as one number: a byte for each part.
@@ -22,7 +22,10 @@ pub(super) fn table(lua: &Lua, version: &str) -> mlua::Result<Table> {
     native.raw_set("random", lua.create_function(random)?)?;
     native.raw_set("randomseed", lua.create_function(random_seed)?)?;
     native.raw_set("redis", redis(lua, version)?)?;
-    native.raw_set("libraries", lua.create_table()?)?;
+    let libraries = lua.create_table()?;
+    libraries.raw_set("cjson", json::library(lua)?)?;
+    libraries.raw_set("bit", bits::library(lua)?)?;
+    native.raw_set("libraries", libraries)?;
     Ok(native)
 }
 

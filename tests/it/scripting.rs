@@ -501,3 +501,121 @@ fn help_names_what_there_is() {
     assert!(help.starts_with("[+SCRIPT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:, +EXISTS <sha1> [<sha1> ...]"), "{help}");
     assert!(!help.contains("DEBUG"), "there is no debugger");
 }
+
+/// The reply of a script that returns a string.
+#[track_caller]
+fn returns(script: &str, text: &str) {
+    let typed = |text: &str| {
+        let mut typed = Vec::new();
+        ruddle::base::text::write_quoted(&mut typed, text.as_bytes());
+        String::from_utf8(typed).expect("only ASCII is left unescaped")
+    };
+    check(&[(&format!("EVAL {} 0", typed(script)), &typed(text))]);
+}
+
+#[test]
+fn json() {
+    for (value, text) in [
+        ("{1,2,3}", "[1,2,3]"),
+        ("{}", "{}"),
+        ("{a=1}", r#"{"a":1}"#),
+        ("{1,nil,3}", "[1,null,3]"),
+        ("{[1]=1,[2]=2,[5]=5}", "[1,2,null,null,5]"),
+        ("{1,2,a=3}", r#"{"1":1,"2":2,"a":3}"#),
+        ("nil", "null"),
+        ("cjson.null", "null"),
+        ("{cjson.null}", "[null]"),
+        ("1.5", "1.5"),
+        ("1e20", "1e+20"),
+        ("0.1", "0.1"),
+        ("1/3", "0.33333333333333"),
+        ("1e100", "1e+100"),
+        ("1e-5", "1e-05"),
+        ("0.0001", "0.0001"),
+        ("123456789012345", "1.2345678901234e+14"),
+        ("12345678901234", "12345678901234"),
+        ("-7", "-7"),
+        ("true", "true"),
+        ("{{}}", "[{}]"),
+        ("{[1.5]=1}", r#"{"1.5":1}"#),
+        ("{x={y={1,'a'}}}", r#"{"x":{"y":[1,"a"]}}"#),
+        ("'a/b\"\\\\'", r#""a\/b\"\\""#),
+        ("string.char(1,8,9,10,12,13,31,127)", r#""\u0001\b\t\n\f\r\u001f\u007f""#),
+        ("cjson.decode(' [ 1 , 2.5e1 , true,false,null , [ ] , { } ] ')", "[1,25,true,false,null,{},{}]"),
+        ("cjson.decode('[1e400]')[1] == 1/0", "true"),
+        ("cjson.decode('01')", "1"),
+        ("cjson.decode('0x10')", "16"),
+    ] {
+        returns(&format!("return cjson.encode({value})"), text);
+    }
+    returns(r#"return cjson.decode('"a\\u00e9\\ud83d\\ude00\\n\\/"')"#, "a\u{e9}\u{1f600}\n/");
+    returns(r#"return cjson.decode('{"a":[1,"x"]}').a[2]"#, "x");
+    check(&[
+        ("EVAL 'return #cjson.encode(cjson.decode(string.rep(\"[\",1000)..string.rep(\"]\",1000)))' 0", ":2000"),
+        ("EVAL 'return cjson.encode_max_depth(2)' 0", ":2"),
+        ("EVAL 'return cjson.encode_max_depth(1000)' 0", ":1000"),
+        ("EVAL 'return {cjson.encode_sparse_array()}' 0", "[(nil), :2, :10]"),
+        ("EVAL 'return cjson.encode_number_precision(3)' 0", ":3"),
+        ("EVAL 'return cjson.encode(3.14159)' 0", "\"3.14\""),
+        ("EVAL 'return cjson.encode_number_precision(14)' 0", ":14"),
+        (
+            "EVAL 'return {cjson.encode_keep_buffer(), cjson.encode_invalid_numbers(), cjson.decode_invalid_numbers(), cjson.decode_max_depth()}' 0",
+            "[:1, (nil), :1, :1000]",
+        ),
+        ("EVAL 'return {cjson._NAME, cjson._VERSION}' 0", "[\"cjson\", \"2.1.0\"]"),
+    ]);
+    for (script, error) in [
+        ("return cjson.encode({[1]=1,[20]=5})", "Cannot serialise table: excessively sparse array"),
+        ("return cjson.encode(0/0)", "Cannot serialise number: must not be NaN or Inf"),
+        ("return cjson.encode(function() end)", "Cannot serialise function: type not supported"),
+        ("return cjson.encode({[true]=1})", "Cannot serialise boolean: table key must be a number or string"),
+        ("local a={} a[1]=a return cjson.encode(a)", "Cannot serialise, excessive nesting (1001)"),
+        ("return cjson.encode()", "bad argument #1 to 'encode' (expected 1 argument)"),
+        ("return cjson.decode()", "bad argument #1 to 'decode' (expected 1 argument)"),
+        ("return cjson.decode({})", "bad argument #1 to 'decode' (string expected, got table)"),
+        (
+            "return cjson.decode(string.rep('[',1001)..string.rep(']',1001))",
+            "Found too many nested data structures (1001) at character 1001",
+        ),
+        ("return cjson.decode('{')", "Expected object key string but found T_END at character 2"),
+        ("return cjson.decode('')", "Expected value but found T_END at character 1"),
+        ("return cjson.decode('nul')", "Expected value but found invalid token at character 1"),
+        ("return cjson.decode('[1,]')", "Expected value but found T_ARR_END at character 4"),
+        ("return cjson.decode('[1')", "Expected comma or array end but found T_END at character 3"),
+        ("return cjson.decode('-')", "Expected value but found invalid number at character 1"),
+        ("return cjson.decode('1 2')", "Expected the end but found T_NUMBER at character 3"),
+        ("return cjson.decode('{1:2}')", "Expected object key string but found T_NUMBER at character 2"),
+        ("return cjson.decode('{\"a\"}')", "Expected colon but found T_OBJ_END at character 5"),
+        ("return cjson.decode('{\"a\":1,}')", "Expected object key string but found T_OBJ_END at character 8"),
+        ("return cjson.decode('{\"a\":1]')", "Expected comma or object end but found T_ARR_END at character 7"),
+        ("return cjson.decode('\"abc')", "Expected value but found unexpected end of string at character 5"),
+        ("return cjson.decode('\"\\\\q\"')", "Expected value but found invalid escape code at character 2"),
+        ("return cjson.decode('\"\\\\ud83d\"')", "Expected value but found invalid unicode escape code at character 2"),
+    ] {
+        fails(script, &format!("ERR user_script:1: {error} {{}}:1."));
+    }
+}
+
+#[test]
+fn bits() {
+    check(&[
+        (
+            "EVAL 'return {bit.tobit(2^31), bit.tobit(0xffffffff), bit.bnot(0), bit.band(0xff,0x0f,7), bit.bor(1,2,4), bit.bxor(5,1)}' 0",
+            "[:-2147483648, :-1, :-1, :7, :7, :4]",
+        ),
+        (
+            "EVAL 'return {bit.lshift(1,33), bit.rshift(-1,1), bit.arshift(-8,1), bit.rol(1,33), bit.ror(1,1), bit.bswap(0x12345678)}' 0",
+            "[:2, :2147483647, :-4, :2, :-2147483648, :2018915346]",
+        ),
+        (
+            "EVAL 'return {bit.tohex(1), bit.tohex(-1,4), bit.tohex(0xabcdef,-6), bit.tohex(1,0), bit.tohex(1,99), bit.tohex(1,-2147483648)}' 0",
+            "[\"00000001\", \"ffff\", \"ABCDEF\", \"\", \"00000001\", \"00000001\"]",
+        ),
+        (
+            "EVAL 'return {bit.tobit(1.5), bit.tobit(2^52), bit.tobit(1e300), bit.band(\"7\",3), bit.tobit(-1.5)}' 0",
+            "[:2, :0, :-2013235812, :3, :-2]",
+        ),
+    ]);
+    fails("return bit.band()", "ERR user_script:1: bad argument #1 to 'band' (number expected, got no value) {}:1.");
+    fails("return bit.band('a')", "ERR user_script:1: bad argument #1 to 'band' (number expected, got string) {}:1.");
+}
