@@ -118,8 +118,11 @@ pub fn decompress(input: &[u8], len: usize, out: &mut Vec<u8>) -> bool {
             return false;
         }
         let from = out.len() - distance;
-        for at in from..from + run {
-            out.push(out[at]);
+        let end = out.len() + run;
+        while out.len() < end {
+            // what overlaps repeats itself: each step may take all that is there by now
+            let count = (end - out.len()).min(out.len() - from);
+            out.extend_from_within(from..from + count);
         }
         rest = behind;
     }

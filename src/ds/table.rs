@@ -121,9 +121,9 @@ impl Bucket {
     #[inline]
     fn matches(&self, tag: u8) -> u64 {
         const LOW7: u64 = 0x7f7f_7f7f_7f7f_7f7f;
-        let mut word = [0u8; 8];
-        word[..7].copy_from_slice(&self.tags);
-        let differs = u64::from_le_bytes(word) ^ (u64::from(tag) * 0x0101_0101_0101_0101);
+        // taken apart and put together, this is one load; a copy of seven bytes is a call
+        let [a, b, c, d, e, f, g] = self.tags;
+        let differs = u64::from_le_bytes([a, b, c, d, e, f, g, 0]) ^ (u64::from(tag) * 0x0101_0101_0101_0101);
         let equal = !(((differs & LOW7) + LOW7) | differs | LOW7);
         // spread the seven presence bits over the high bits of their bytes
         let spread = u64::from(self.occupied & PRESENT).wrapping_mul(0x0002_0408_1020_4081) & 0x0101_0101_0101_0101;

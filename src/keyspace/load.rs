@@ -7,15 +7,21 @@ use super::{Database, DbIndex, Keyspace};
 use crate::base::random::Random;
 
 impl Keyspace {
-    /// Adds a key from a file. `false` if the key is there already: then nothing has changed.
-    pub fn load(&mut self, db: DbIndex, entry: Entry) -> bool {
-        let key = entry.get().key();
+    /// Asks the processor for where a key from a file will go. Gives its hash.
+    pub fn prepare_load(&self, db: DbIndex, key: &[u8]) -> u64 {
         let hash = self.hasher.hash(key);
-        if self.databases[db.at()].table.find(hash, key).is_some() {
-            return false;
-        }
+        self.prefetch_bucket(db, hash);
+        hash
+    }
+
+    /// Whether there is a key of that name, hidden or not.
+    pub fn has(&self, db: DbIndex, hash: u64, key: &[u8]) -> bool {
+        self.databases[db.at()].table.find(hash, key).is_some()
+    }
+
+    /// Adds a key from a file, of a name that there is [none](Keyspace::has) of.
+    pub fn load(&mut self, db: DbIndex, hash: u64, entry: Entry) {
         self.add_entry(db, hash, entry);
-        true
     }
 
     /// Removes a key to make room for one from a file.
@@ -25,11 +31,6 @@ impl Keyspace {
             let entry = self.take_entry(db, hash, position);
             self.dispose(entry);
         }
-    }
-
-    /// So many keys will come. What a file says is only believed as far as it costs nothing.
-    pub fn expect(&mut self, db: DbIndex, keys: u64) {
-        let _ = (db, keys);
     }
 
     /// Empty databases that data can be loaded into aside, by the same rules and with the same hash.
