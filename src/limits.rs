@@ -112,7 +112,7 @@ pub const SNAPSHOT_SLICE: usize = 256 * 1024;
 /// Bytes before a replica below which the next slice follows.
 pub const SNAPSHOT_ROOM: usize = 4 * 1024;
 /// Blocks of the history that are forgotten at a time.
-pub const TRIM_SLICE: usize = 256;
+pub const TRIM_SLICE: usize = 4_096;
 /// Bytes that a replica is sent of the append-only file's past at a time.
 pub const CATCH_UP_SLICE: usize = 64 * 1024;
 /// Unsent bytes at which it gets no more for now.

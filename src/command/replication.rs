@@ -319,8 +319,11 @@ fn psync(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
         take_the_lead(ctx, args.at(1))?;
     }
     refuse_without_primary(ctx)?;
-    let next = integer(args.at(2))?;
+    refuse_unmarked_filter(ctx)?;
     let key = ctx.client;
+    let next = integer(args.at(2)).inspect_err(|_| {
+        log::warn!("Replica {} asks for synchronization but with a wrong offset", ctx.state.clients[key].peer.address);
+    })?;
     if ctx.state.attach(ctx.db.space(), key, args.at(1), next) {
         if ctx.state.replica(key).reads_names {
             let id = String::from_utf8_lossy(&ctx.state.replication.stream.id).into_owned();
@@ -352,6 +355,7 @@ fn sync(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
         return DONE;
     }
     refuse_without_primary(ctx)?;
+    refuse_unmarked_filter(ctx)?;
     let key = ctx.client;
     ctx.state.replica(key).is_old = true;
     ctx.state.attach(ctx.db.space(), key, b"?", -1);
@@ -370,6 +374,14 @@ fn refuse_without_primary(ctx: &Ctx<'_>) -> Result<(), Error> {
             );
             Err(NO_LINK)
         }
+        _ => Ok(()),
+    }
+}
+
+/// A part of the data is never a file: it would take the place of the snapshot of all.
+fn refuse_unmarked_filter(ctx: &Ctx<'_>) -> Result<(), Error> {
+    match ctx.state.replication.replicas.get(&ctx.client) {
+        Some(replica) if replica.without_keys && !replica.reads_marks => Err(Error::fixed("ERR Filtered replica requires EOF capability")),
         _ => Ok(()),
     }
 }

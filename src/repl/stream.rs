@@ -137,6 +137,7 @@ impl Stream {
     /// Keeps everything from this byte on, whatever the limit; `None`: nobody waits any more.
     pub fn retain(&mut self, next: Option<u64>) {
         self.retained = next;
+        self.trim();
     }
 
     /// Forgets a slice of what is needed no more.

@@ -14,6 +14,7 @@ mod connection;
 mod events;
 mod eviction;
 mod expire;
+mod full_sync;
 mod geo;
 mod harness;
 mod hash;

@@ -363,7 +363,7 @@ fn check_sum(input: &mut Input<'_>, version: u32) -> Result<(), LoadError> {
     let stored = u64::from_le_bytes(input.array()?);
     match sum {
         Some(sum) if stored != 0 && stored != sum => {
-            Err(LoadError::corrupt(format!("Wrong RDB checksum expected: ({stored:x}) but got ({sum:x})")))
+            Err(LoadError::corrupt(format!("RDB CRC error: Wrong RDB checksum expected: ({stored:x}) but got ({sum:x})")))
         }
         _ => Ok(()),
     }
