@@ -121,9 +121,6 @@ pub(super) static ROWS: &[Row] = &[
         .or("lua-time-limit")
         .is(int(0, LONG), Settable)
         .about("Milliseconds a script runs before other clients are answered with BUSY; 0 lets it run."),
-    moot("rdb-del-sync-files", "no", "no snapshot for replication is ever a file")
-        .is(BOOL, Settable)
-        .about("Removes snapshot files that were made for replication when nothing else persists data."),
     // ---- threads, processors, kernel
     absent("io-threads", "1", THREADS).is(int(1, 128), Fixed).about("Number of threads that read and write sockets."),
     absent("prefetch-batch-max-size", "16", "prefetching spans all clients and has no batch size")

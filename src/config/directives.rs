@@ -305,6 +305,8 @@ settings! {
         "Microseconds to wait after each key of a snapshot, for tests; a negative number waits after that many keys.";
     "key-load-delay", key_load_delay: i32 = "0", int(i32::MIN as i128, INT), Hidden,
         "Microseconds to wait after each loaded key, for tests; a negative number waits after that many keys.";
+    "rdb-del-sync-files", rdb_del_sync_files: bool = "no", Shape::Bool, Settable,
+        "Removes snapshot files that were made for replication when nothing else persists data.";
     "loading-process-events-interval-bytes", loading_process_events_interval_bytes: u32 = "2097152", int(1024, INT), Hidden,
         "Bytes of a file that are loaded at most before clients have their turn; a millisecond ends it as well.";
 

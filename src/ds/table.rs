@@ -317,6 +317,15 @@ impl<B: Block> Table<B> {
         }
     }
 
+    /// Asks the processor for what an insertion of `hash` changes: its home bucket and the segment's header.
+    #[inline]
+    pub fn prefetch_place(&self, hash: u64) {
+        if let Some(segment) = self.segment_of(hash) {
+            prefetch(segment.base());
+            prefetch(segment.base().wrapping_add(64 * (segment.home(hash) + 1)));
+        }
+    }
+
     /// Asks the processor for the block that probably has `hash`; its bucket should be near by now.
     #[inline]
     pub fn prefetch_block(&self, hash: u64) {

@@ -10,7 +10,7 @@ impl Keyspace {
     /// Asks the processor for where a key from a file will go. Gives its hash.
     pub fn prepare_load(&self, db: DbIndex, key: &[u8]) -> u64 {
         let hash = self.hasher.hash(key);
-        self.prefetch_bucket(db, hash);
+        self.databases[db.at()].table.prefetch_place(hash);
         hash
     }
 

@@ -41,12 +41,14 @@ pub struct Order {
     pub target: Target,
     /// Whether it holds functions and no keys.
     pub without_keys: bool,
+    /// Whether only replicas have asked for it.
+    pub for_replicas: bool,
 }
 
 impl Order {
     /// The snapshot file, with all data.
     pub fn file() -> Order {
-        Order { target: Target::File, without_keys: false }
+        Order { target: Target::File, without_keys: false, for_replicas: false }
     }
 }
 
@@ -120,6 +122,8 @@ pub struct Snapshots {
     pub place: Option<(Place, u32)>,
     /// The code of function libraries that the last load brought; it goes into every snapshot.
     pub functions: Vec<Vec<u8>>,
+    /// Whether the snapshot file was made for replicas alone, while `rdb-del-sync-files` was on.
+    pub made_for_replicas: bool,
     /// The file with a snapshot from the primary that is not durable yet.
     pub received: Option<String>,
     last_try: i64,
@@ -143,6 +147,7 @@ impl Snapshots {
             scheduled: false,
             place: None,
             functions: Vec::new(),
+            made_for_replicas: false,
             received: None,
             last_try: 0,
             running: None,
@@ -223,6 +228,7 @@ impl Snapshots {
     /// Makes a snapshot at once. The error was logged.
     pub fn save(&mut self, space: &mut Keyspace, config: &Config, product: &str, now: Now) -> Result<(), Refusal> {
         self.saves += 1;
+        self.made_for_replicas = false;
         self.forget_received();
         let draft = draft(std::process::id());
         let result = self
@@ -251,6 +257,7 @@ impl Snapshots {
         }
         let to_file = order.target == Target::File;
         if to_file {
+            self.made_for_replicas = order.for_replicas && config.rdb_del_sync_files;
             self.forget_received();
             self.last_try = seconds(now.unix);
             self.saves += 1;
@@ -379,6 +386,12 @@ impl Snapshots {
     /// directory is not made durable here: it takes long, and a crash that undoes the renaming leaves the old file.)
     pub fn adopt_received(&mut self, config: &Config, durable: &std::io::Result<()>) {
         let Some(path) = self.received.take() else { return };
+        if config.rdb_del_sync_files && config.save.is_empty() && !config.appendonly {
+            log::info!("Removing the RDB file obtained from the master. This replica has persistence disabled");
+            // a draft that stays is removed at the next start
+            let _ = self.storage.remove(&path);
+            return;
+        }
         let renamed = match durable {
             Ok(()) => self.storage.rename(&path, &config.dbfilename),
             Err(error) => Err(std::io::Error::other(reason(error))),

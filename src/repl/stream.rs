@@ -29,6 +29,10 @@ pub const NO_ID: HistoryId = [b'0'; 40];
 /// Old names that are remembered.
 const NAMES: usize = 16;
 
+/// Parts that the backlog has at least, and the least size of one.
+const PARTS: u64 = 16;
+const LEAST_PART: usize = 16 * 1024;
+
 /// The history. See the module's essay.
 pub struct Stream {
     /// Its name.
@@ -129,7 +133,13 @@ impl Stream {
         self.offset += len;
         if self.active && len > 0 {
             self.held += len;
-            self.blocks.push_back(block);
+            // a large block is forgotten in parts: who lacks more than the limit is not to be sent all of it again and again
+            let part = usize::try_from(self.limit / PARTS).unwrap_or(usize::MAX).max(LEAST_PART);
+            let mut rest = block;
+            while rest.len() > part {
+                self.blocks.push_back(rest.split_to(part));
+            }
+            self.blocks.push_back(rest);
             self.trim();
         }
     }

@@ -125,7 +125,7 @@ impl State {
         let sends = (self.config.repl_diskless_sync || without_keys) && all_read_marks;
         log::info!("Starting BGSAVE for SYNC with target: {}", if sends { "replicas sockets" } else { "disk" });
         let target = if sends { Target::Replicas(self.random.hex_id()) } else { Target::File };
-        let order = Order { target, without_keys };
+        let order = Order { target, without_keys, for_replicas: true };
         self.replication.pipe_is_dry = false;
         if self.begin_snapshot(space, order).is_err() {
             log::warn!("BGSAVE for replication failed");
@@ -291,7 +291,8 @@ impl State {
         let output = &mut self.clients[key].output;
         for block in stream.since(next) {
             next += block.len() as u64;
-            output.share(block);
+            // it is a slice: what counts is how much there is behind it
+            output.share_unlimited(block);
             if (next - from) as usize >= limits::SNAPSHOT_SLICE {
                 break;
             }
@@ -320,6 +321,20 @@ impl State {
             // with rules for snapshots the file is of use in any case
             Some(Target::File) if self.config.save.is_empty() => self.abandon_snapshot(),
             _ => {}
+        }
+    }
+
+    /// With nothing else on the disk, a file that was made for replicas alone may be unwanted there.
+    pub(super) fn remove_sync_file(&mut self) {
+        let config = &self.config;
+        let needed = |replica: &Replica| matches!(replica.stage, Stage::Waiting | Stage::Saving | Stage::Sending);
+        let unwanted = config.rdb_del_sync_files && config.save.is_empty() && !config.appendonly;
+        if unwanted && self.snapshots.made_for_replicas && !self.replication.replicas.values().any(needed) {
+            log::info!("Removing the RDB file used to feed replicas in a persistence-less instance");
+            self.snapshots.made_for_replicas = false;
+            if let Err(error) = self.snapshots.storage.remove(&config.dbfilename) {
+                log::warn!("Cannot remove {}: {}", config.dbfilename, reason(&error));
+            }
         }
     }
 

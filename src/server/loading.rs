@@ -10,6 +10,7 @@
 //! primary leaves out because its time is up is missing from the history that it goes on with, so its replicas are told. A replica that loads
 //! aside from the data that it has ([`super::receipt`]) shows the old ones.
 
+use super::client::ClientFlags;
 use super::consequences::Grouping;
 use super::replay::Replay;
 use super::stats::Culprit;
@@ -151,6 +152,12 @@ impl State {
         self.loading = Some(Progress { since: self.now.unix.to_millis(), total, loaded: 0, used_memory: 0, view });
         self.gates.loading = Some(view);
         self.gates.update();
+        if view == View::Nothing {
+            // what was queued before would meet half of the data
+            for (_, client) in self.clients.iter_mut().filter(|(_, client)| client.flags.any(ClientFlags::MULTI)) {
+                client.flags.set(ClientFlags::DIRTY_EXEC, true);
+            }
+        }
     }
 
     /// No data is being loaded any more.

@@ -529,6 +529,7 @@ impl State {
         self.greet_replicas(now);
         self.drop_silent_replicas();
         self.drop_stalled_replicas();
+        self.remove_sync_file();
         self.let_backlog_go(space);
         self.update_replication_gates();
     }

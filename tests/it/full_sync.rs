@@ -442,6 +442,28 @@ fn half_of_the_data_is_not_kept_where_there_was_none() {
 }
 
 #[test]
+fn files_that_were_made_for_replication_alone_can_be_removed() {
+    for keep in [true, false] {
+        let storage = Faulty::new();
+        let (mut world, _) = primary(&[("repl-diskless-sync", "no"), ("rdb-del-sync-files", if keep { "no" } else { "yes" })]);
+        world.server.state.snapshots.storage = Box::new(storage.clone());
+        let key = replica(&mut world, "capa eof");
+        assert!(storage.contents("dump.rdb").is_some());
+        take_all(&mut world, key);
+        world.pass_ms(1000);
+        assert_eq!(storage.contents("dump.rdb").is_some(), keep);
+    }
+    let bytes = snapshot(10);
+    let mut follower = Follower::new("disabled");
+    follower.world.ask(follower.client, "CONFIG SET rdb-del-sync-files yes");
+    follower.hear(format!("${}\r\n", bytes.len()).as_bytes());
+    follower.hear(&bytes);
+    follower.world.pass_ms(1);
+    assert_eq!(follower.world.ask(follower.client, "DBSIZE"), ":11");
+    assert_eq!((follower.storage.contents("dump.rdb"), follower.drafts()), (None, Vec::new()));
+}
+
+#[test]
 fn a_full_disk_ends_the_attempt() {
     let bytes = snapshot(2000);
     let mut follower = Follower::new("disabled");
