@@ -607,7 +607,10 @@ impl Reactor {
         let waiting = connection.input.len();
         let Some(client) = self.server.state.clients.get_mut(part.client) else { return };
         client.pending_input = waiting;
-        let limit = usize::try_from(self.server.state.config.client_query_buffer_limit).unwrap_or(usize::MAX);
+        // what a primary has carried out must be carried out here
+        let from_primary = client.flags.any(ClientFlags::PRIMARY.or(ClientFlags::LINK));
+        let limit = if from_primary { u64::MAX } else { self.server.state.config.client_query_buffer_limit };
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         if waiting > limit.min(limits::QUERY_MAX) {
             self.server.query_buffer_exceeded(part.client);
         } else if hidden && !client.is_held() {
