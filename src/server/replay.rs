@@ -97,7 +97,7 @@ struct Current {
 }
 
 enum Content {
-    Snapshot(SnapshotLoad),
+    Snapshot(Box<SnapshotLoad>),
     Commands(CommandReader),
 }
 
@@ -239,7 +239,7 @@ impl Server {
             let old = name == self.state.config.appendfilename;
             log::info!("{}", if old { "Reading RDB preamble from AOF file..." } else { "Reading RDB base file on AOF loading..." });
             let file = open()?;
-            Content::Snapshot(self.begin_snapshot_load(file, Overdue::Keep, self.state.config.rdbchecksum, View::Nothing))
+            Content::Snapshot(Box::new(self.begin_snapshot_load(file, Overdue::Keep, self.state.config.rdbchecksum, View::Nothing)))
         } else {
             let length = head.len() as u64;
             Content::Commands(CommandReader::new(file, head, length))
