@@ -69,7 +69,8 @@ impl Drop for Running {
         // a server that is full refuses the first tries, until it has seen the test's clients leave
         while !thread.is_finished() {
             if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) {
-                let _ = stream.write_all(b"SHUTDOWN NOSAVE\r\n").and_then(|()| stream.read_to_end(&mut Vec::new()));
+                // the one password that tests use; without one it is an error that nobody minds
+                let _ = stream.write_all(b"AUTH secret\r\nSHUTDOWN NOSAVE\r\n").and_then(|()| stream.read_to_end(&mut Vec::new()));
             }
         }
         thread.join().expect("the server ended without a panic");
