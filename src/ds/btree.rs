@@ -828,16 +828,3 @@ impl<M: MemberBytes> Iterator for IterBack<'_, M> {
         (self.left, Some(self.left))
     }
 }
-
-/// Asks the processor to fetch a cache line; a wrong address does no harm.
-#[inline]
-fn prefetch(line: *const u8) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch never faults.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(line.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = line;
-}

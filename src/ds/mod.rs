@@ -4,7 +4,7 @@
 //! - [`packed`], [`intset`]: small collections in one block, byte for byte what dumps hold;
 //!   [`deque`]: lists, as a deque of packed nodes;
 //! - [`append`]: the index of a stream's blocks, which grows at its end only;
-//! - [`wheel`](mod@wheel): deadlines; [`heavy`]: the heaviest of very many labels, in little space.
+//! - [`line`]: prefetching and comparing; [`wheel`](mod@wheel): deadlines; [`heavy`]: the heaviest of very many labels, in little space.
 //!
 //! This is where most of the crate's unsafe code is, behind safe interfaces.
 #![allow(unsafe_code)]
@@ -14,6 +14,7 @@ pub mod btree;
 pub mod deque;
 pub mod heavy;
 pub mod intset;
+pub mod line;
 pub mod packed;
 pub mod table;
 pub mod wheel;

@@ -35,6 +35,8 @@ use std::ptr::NonNull;
 
 use siphasher::sip::SipHasher13;
 
+use super::line::{prefetch, same};
+
 /// The keyed hash of a process: flooding a table needs the keys.
 #[derive(Clone, Copy, Debug)]
 pub struct KeyHasher {
@@ -85,20 +87,6 @@ const OVERFLOW: u8 = 0x80;
 const PRESENT: u8 = 0x7f;
 /// How many buckets past its home a key may live.
 const MAX_STEPS: usize = 7;
-
-/// Whether two keys are equal. Keys are short: eight bytes at a time, inlined, beat a call of `memcmp`.
-#[inline]
-fn same(a: &[u8], b: &[u8]) -> bool {
-    if a.len() != b.len() {
-        return false;
-    }
-    let (Some(last_a), Some(last_b)) = (a.last_chunk::<8>(), b.last_chunk::<8>()) else {
-        return a.iter().zip(b).all(|(a, b)| a == b);
-    };
-    // the last eight overlap with those before
-    let (words_a, words_b) = (a.as_chunks::<8>().0, b.as_chunks::<8>().0);
-    last_a == last_b && words_a.iter().zip(words_b).all(|(a, b)| a == b)
-}
 
 #[repr(C, align(64))]
 struct Bucket {
@@ -253,18 +241,6 @@ fn slot_of(hash: u64, raw: NonNull<u8>) -> u64 {
 #[inline]
 fn block_of(slot: u64) -> NonNull<u8> {
     NonNull::new((slot & ADDRESS) as *mut u8).expect("a taken slot holds an address")
-}
-
-/// Asks the processor for the cache line at an address; a wrong one does no harm.
-#[inline]
-pub fn prefetch(address: *const u8) {
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
-    // SAFETY: a prefetch reads nothing that the program can see and faults on no address.
-    unsafe {
-        std::arch::x86_64::_mm_prefetch(address.cast(), std::arch::x86_64::_MM_HINT_T0)
-    };
-    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-    let _ = address;
 }
 
 impl<B: Block> Table<B> {

@@ -483,7 +483,7 @@ impl Server {
     fn cut_off_replica(&mut self, key: ClientKey, command: CommandId, answer: &[u8]) {
         let state = &mut self.state;
         let client = &state.clients[key];
-        let command = &state.registry.get(command).full_name;
+        let command = if command == CommandId::NONE { "unknown" } else { &state.registry.get(command).full_name };
         if answer.starts_with(b"-") {
             let error = String::from_utf8_lossy(&answer[1..]).trim_end().to_string();
             log::warn!("== CRITICAL == This master is sending an error to its replica: '{error}' after processing the command '{command}'");

@@ -579,7 +579,7 @@ fn bad_files_are_refused_with_reasons() {
     assert!(module.starts_with("the key 'k' holds a value of the module type '"), "{module}");
     let mut sum = file("REDIS0010", &[]);
     *sum.last_mut().expect("not empty") ^= 1;
-    assert!(reason(&sum).starts_with("Wrong RDB checksum"));
+    assert!(reason(&sum).starts_with("RDB CRC error: Wrong RDB checksum"));
     let whole = file("REDIS0010", &[0, 1, b'a', 1, b'v']);
     (0..whole.len()).for_each(|length| assert!(load_file(&whole[..length]).2.is_err(), "{length}"));
 }

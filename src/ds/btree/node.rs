@@ -244,7 +244,7 @@ impl<M: MemberBytes> Leaf<M> {
     pub(super) fn prefetch_members(leaf: *const Self) {
         let line = leaf.cast::<u8>();
         for offset in (size_of::<Self>() / 2..size_of::<Self>()).step_by(64) {
-            super::prefetch(line.wrapping_add(offset));
+            crate::ds::line::prefetch(line.wrapping_add(offset));
         }
     }
 }

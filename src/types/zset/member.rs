@@ -15,8 +15,9 @@ use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
 use crate::ds::btree::MemberBytes;
+use crate::ds::line::prefetch;
 use crate::ds::packed::class_size;
-use crate::ds::table::{Block, prefetch};
+use crate::ds::table::Block;
 
 const LENGTH_AT: usize = 8;
 const LONG: u8 = u8::MAX;
