@@ -112,12 +112,8 @@ impl Backlog {
             }
             // little is left: it is short again
             Buffer::Long(region) if region.len - self.start <= limits::SHORT_BACKLOG / 2 => {
-                let rest = region.map[self.start..region.len].to_vec();
-                self.start = 0;
-                match mem::replace(&mut self.buffer, Buffer::Short(rest)) {
-                    Buffer::Long(region) => Some(region),
-                    Buffer::Short(_) => None,
-                }
+                let rest = Backlog::of(&region.map[self.start..region.len]);
+                mem::replace(self, rest).into_region()
             }
             // it stays where it is until much more was executed than is left
             Buffer::Long(region) => {
