@@ -41,8 +41,8 @@ interop: build ## lets redis-cli, redis-benchmark and client libraries talk to t
 sentinel: build ## lets Redis's Sentinel fail over while primaries are killed under load (needs redis-server)
 	tests/tools/replicas target/release/ruddle sentinel
 
-replicas: build ## mixed chains with real servers whose links are cut, and restarts of every kind, under load
-	tests/tools/replicas target/release/ruddle chains restarts --rounds 30
+replicas: build ## mixed chains with real servers whose links are cut, restarts of every kind, a slow link, under load
+	tests/tools/replicas target/release/ruddle chains restarts slow --rounds 30
 
 sim: ## plays SEEDS simulated stories from SEED on (SEED=17 SEEDS=1 plays one again)
 	SIM_SEED=$(SEED) SIM_SEEDS=$(SEEDS) $(CARGO) test --test sim -- promises model

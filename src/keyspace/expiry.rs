@@ -136,6 +136,16 @@ impl Keyspace {
         }
     }
 
+    /// Removes a key if its deadline has passed; if not, it is filed again as one of this server's own.
+    pub(super) fn expire_named(&mut self, db: DbIndex, key: &[u8]) {
+        let hash = self.hasher.hash(key);
+        let Some(position) = self.databases[db.at()].table.find(hash, key) else { return };
+        match self.entry_at(db, position).deadline() {
+            Some(deadline) if deadline <= self.now => self.expire(db, hash, position),
+            deadline => self.note_own(db, key, deadline),
+        }
+    }
+
     /// Removes a key because its deadline has passed.
     fn expire(&mut self, db: DbIndex, hash: u64, position: Position) {
         let entry = self.take_entry(db, hash, position);
@@ -150,8 +160,10 @@ impl Keyspace {
 
     /// Removes keys that are due, looking at no more than `budget` filings; gives whether some may be left.
     pub fn expire_due(&mut self, mut budget: usize) -> bool {
-        if self.expiry != Expiry::Remove {
-            return false;
+        match self.expiry {
+            Expiry::Remove => {}
+            Expiry::Hide => return self.expire_own(budget),
+            Expiry::Ignore => return false,
         }
         let now = self.now;
         for at in 0..self.databases.len() {
@@ -228,6 +240,7 @@ impl Keyspace {
     pub(super) fn set_entry_deadline(&mut self, db: DbIndex, key: &[u8], hash: u64, deadline: Option<Millis>) -> bool {
         let Some(position) = self.find(db, key, hash) else { return false };
         self.touch(db, position);
+        self.note_own(db, key, deadline);
         let database = &mut self.databases[db.at()];
         let raw = database.table.raw(position);
         // SAFETY: the position is fresh and the block only used here.

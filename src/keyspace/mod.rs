@@ -18,6 +18,7 @@ pub mod heat;
 pub mod interests;
 pub mod load;
 pub mod moves;
+mod own;
 pub mod write;
 
 use std::borrow::Cow;
@@ -62,6 +63,8 @@ pub struct Database {
     pub(crate) volatile: usize,
     /// Hashes that have fields with a deadline.
     pub(crate) expiring_hashes: usize,
+    /// Keys that a replica's own clients gave a deadline.
+    pub(crate) own: own::OwnKeys,
     /// The mark of the sweep of `wheel` that is under way, 0 for none.
     sweep: u8,
     /// The mark of the last one.
@@ -70,7 +73,15 @@ pub struct Database {
 
 impl Database {
     fn new(hasher: KeyHasher) -> Self {
-        Database { table: Table::new(hasher), wheel: Wheel::new(0), volatile: 0, expiring_hashes: 0, sweep: 0, last_mark: 0 }
+        Database {
+            table: Table::new(hasher),
+            wheel: Wheel::new(0),
+            volatile: 0,
+            expiring_hashes: 0,
+            own: own::OwnKeys::default(),
+            sweep: 0,
+            last_mark: 0,
+        }
     }
 
     /// Keys, expired ones that nobody has looked at included.
@@ -101,6 +112,11 @@ impl Database {
     /// Hashes that have fields with a deadline.
     pub fn expiring_hashes(&self) -> usize {
         self.expiring_hashes
+    }
+
+    /// Keys that expire by this server's word although it follows another.
+    pub fn own_keys(&self) -> usize {
+        self.own.len()
     }
 
     /// Bytes of the table and of the deadline index.
@@ -215,7 +231,17 @@ impl Keyspace {
 
     /// Whether keys whose deadline passes are to be looked for.
     pub fn expires_actively(&self) -> bool {
-        self.active_expiry && !self.standstill && self.expiry == Expiry::Remove
+        self.active_expiry && !self.standstill && self.expiry != Expiry::Ignore
+    }
+
+    /// The earliest time when expiry has something to do.
+    pub fn next_expiry(&self) -> Option<Millis> {
+        let databases = self.databases.iter();
+        match self.expiry {
+            _ if !self.expires_actively() => None,
+            Expiry::Remove => databases.filter_map(Database::next_deadline).min(),
+            _ => databases.filter_map(|database| database.own.next()).min(),
+        }
     }
 
     /// The databases.
@@ -318,6 +344,7 @@ impl Keyspace {
     fn add_entry(&mut self, db: DbIndex, hash: u64, entry: Entry) {
         if self.standstill || self.expiry == Expiry::Hide {
             self.remove_hidden(db, hash, entry.get().key());
+            self.note_own(db, entry.get().key(), entry.get().deadline());
         }
         let deadlines = entry.get().deadlines();
         let database = &mut self.databases[db.at()];
@@ -329,6 +356,9 @@ impl Keyspace {
     fn take_entry(&mut self, db: DbIndex, hash: u64, position: Position) -> Entry {
         let database = &mut self.databases[db.at()];
         let entry = database.table.remove(hash, position);
+        if !database.own.is_empty() {
+            database.own.forget(entry.get().key());
+        }
         database.refile(hash, entry.get().deadlines(), Deadlines::default());
         entry
     }

@@ -273,7 +273,10 @@ impl Db<'_> {
                 let deadline = match ttl {
                     Ttl::Clear => None,
                     Ttl::Keep => old_deadline,
-                    Ttl::At(deadline) => Some(deadline),
+                    Ttl::At(deadline) => {
+                        space.note_own(db, key, Some(deadline));
+                        Some(deadline)
+                    }
                 };
                 let raw = space.databases[db.at()].table.raw(position);
                 // SAFETY: the position is fresh, and the block only used here.

@@ -13,7 +13,9 @@
 //! until the replica has got the snapshot, and is then sent as its socket takes it. From then on each block of the
 //! stream is put into its output as it is made; the blocks are shared, so a slow replica costs what it retains and
 //! no copy. One that was sent a snapshot with a mark behind it looks for the mark at the end of what it reads: it gets
-//! nothing of the stream before it has said that it is ready.
+//! nothing of the stream before it has said that it is ready. When what is kept for it meanwhile passes the limit of its
+//! class, it is kept in the append-only file alone, if there is one, and the replica reads the `Past` before it is
+//! `Online`: a link that is slower than the writers does not end in one snapshot after the other.
 
 use crate::base::clock::{Micros, Millis};
 
@@ -76,6 +78,8 @@ pub struct Replica {
     /// The number of the byte of the stream that it is sent next, while the history is ahead of it; `None` for one that
     /// gets what comes as it comes, and for one that wants no stream.
     pub next: Option<u64>,
+    /// Whether the append-only file keeps what follows, as it is too much for memory.
+    pub reads_past: bool,
     /// Whether nothing stands between it and the stream any more.
     pub reads_stream: bool,
     /// What of a snapshot was still before it when it was last looked at, and since when it is that much.
@@ -99,6 +103,7 @@ impl Replica {
             acknowledged_at: now,
             waits_since: Millis(0),
             next: None,
+            reads_past: false,
             reads_stream: false,
             stalled: (0, Millis(0)),
         }
@@ -106,7 +111,7 @@ impl Replica {
 
     /// Whether blocks of the stream go to it as they are made.
     pub fn is_streaming(&self) -> bool {
-        self.stage == Stage::Online && self.next.is_none()
+        self.stage == Stage::Online && self.next.is_none() && !self.reads_past
     }
 
     /// Whether it can be given the snapshot that is made for another: it reads whatever that one reads, and

@@ -353,7 +353,6 @@ fn propagated_command_failed(ctx: &mut Ctx<'_>, error: &Error) {
         PropagationFailure::Panic => true,
         PropagationFailure::PanicOnReplicas => client.any(ClientFlags::PRIMARY),
     };
-    log::error!("The propagated command '{name}' failed: {text}");
     assert!(!ends, "propagation-error-behavior ends the server: '{name}' failed: {text}");
 }
 

@@ -7,7 +7,8 @@
 //!
 //! - **A replica has a place in the stream from the moment of the fork**: its FULLRESYNC names the offset, and what
 //!   comes later is kept in the history ([`crate::repl::stream::Stream::retain`]) until it has got the snapshot.
-//!   What is kept counts against the limits of its class.
+//!   What is kept counts against the limits of its class; what is more than them is read from the append-only file
+//!   later, if there is one.
 //! - **Who sends as it is made waits for the slowest**: that one is cut off when it has taken nothing for
 //!   `repl-timeout` seconds. One that goes away disturbs nobody; when the last has gone the child is ended.
 //! - **A file in the making is shared**: a replica that comes later is given it, too, from the same place in
@@ -23,6 +24,7 @@ use super::{REDIS_VERSION, Server, State};
 use crate::base::clock::Millis;
 use crate::keyspace::Keyspace;
 use crate::limits;
+use crate::persist::aof::rewrite::names;
 use crate::persist::snapshot::{Concluded, Order, Refusal, Target};
 use crate::persist::storage::{ReadFile, reason};
 use crate::repl::primary::{Replica, Stage};
@@ -172,6 +174,7 @@ impl State {
         replica.stage = Stage::Saving;
         replica.next = (!replica.snapshot_only).then_some(next);
         replica.stalled = (0, now);
+        replica.reads_past = false;
         let tail = &mut self.clients[key].output.tail;
         if !replica.is_old {
             tail.extend_from_slice(format!("+FULLRESYNC {id} {}\r\n", next - 1).as_bytes());
@@ -198,12 +201,46 @@ impl State {
             self.replication.replicas.iter().filter_map(|(key, replica)| Some((*key, replica.next?))).collect();
         for (key, next) in waiting {
             self.clients[key].output.withheld = usize::try_from((offset + 1).saturating_sub(next)).unwrap_or(usize::MAX);
-            if self.over_output_limit(key, self.now.unix) {
+            if self.over_output_limit(key, self.now.unix) && !self.let_read_later(key) {
                 let peer = &self.clients[key].peer.address;
                 log::warn!("Client {peer} scheduled to be closed ASAP for overcoming of output buffer limits.");
                 self.stats.output_limit_disconnections += 1;
                 self.close_now(key, "too much is kept for it");
             }
+        }
+    }
+
+    /// What is kept for a replica is too much for memory: it is to be read from the append-only file, if that holds it.
+    #[cold]
+    pub(super) fn let_read_later(&mut self, key: ClientKey) -> bool {
+        let Some(next) = self.replication.replicas.get(&key).and_then(|replica| replica.next) else { return false };
+        let reader = self.aof.read_past(&names(&self.config), next - 1);
+        let Some(mut reader) = reader else { return false };
+        if let Err(error) = reader.hold(&*self.snapshots.storage) {
+            log::warn!("The append-only file cannot be read for a replica: {}", reason(&error));
+            return false;
+        }
+        let client = &mut self.clients[key];
+        (client.output.withheld, client.over_soft_limit) = (0, None);
+        log::info!("Replica {} lacks more of the stream than its limit: it is to read it from the append-only file.", client.peer.address);
+        self.replication.later.insert(key, reader);
+        let replica = self.replication.replicas.get_mut(&key).expect("it lacks something");
+        (replica.next, replica.reads_past) = (None, true);
+        self.retain_history();
+        self.begin_past(key);
+        true
+    }
+
+    /// Who is to read the append-only file begins if nothing else stands before it.
+    fn begin_past(&mut self, key: ClientKey) {
+        let Some(replica) = self.replication.replicas.get_mut(&key) else { return };
+        if !(replica.stage == Stage::Online && replica.reads_stream && replica.reads_past) {
+            return;
+        }
+        if let Some(reader) = self.replication.later.remove(&key) {
+            (replica.stage, replica.reads_past) = (Stage::Past, false);
+            self.replication.catching.insert(key, reader);
+            self.update_replication_gates();
         }
     }
 
@@ -270,6 +307,7 @@ impl State {
     pub(super) fn let_read_stream(&mut self, key: ClientKey) {
         if let Some(replica) = self.replication.replicas.get_mut(&key).filter(|replica| replica.stage == Stage::Online) {
             replica.reads_stream = true;
+            self.begin_past(key);
         }
     }
 
@@ -299,10 +337,10 @@ impl State {
         }
         let rest = stream.offset() + 1 - next;
         output.withheld = usize::try_from(rest).unwrap_or(usize::MAX);
-        self.note_output(key);
         if let Some(replica) = self.replication.replicas.get_mut(&key) {
             replica.next = (rest > 0).then_some(next);
         }
+        self.note_output(key);
         self.retain_history();
     }
 

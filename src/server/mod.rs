@@ -457,15 +457,14 @@ impl Server {
         let result = work(&mut ctx);
         let command = ctx.command;
         self.state.running = None;
-        if self.state.clients[key].flags.any(ClientFlags::PRIMARY) && out.get(before) == Some(&b'-') {
-            let error = String::from_utf8_lossy(&out[before..]).trim_end().to_string();
-            log::warn!("== CRITICAL == This replica is sending an error to its master: '{error}' after processing its command");
+        if out.get(before) == Some(&b'-') {
+            self.state.note_error_to(key, command, &out[before..]);
         }
         if self.state.clients[key].flags.any(ClientFlags::REPLY_OFF.or(ClientFlags::REPLY_SKIP)) {
             out.truncate(before);
         }
         if is_replica && out.len() > before && !self.state.clients[key].flags.any(ClientFlags::MONITOR) {
-            self.cut_off_replica(key, command, &out[before..]);
+            self.cut_off_replica(key, command);
             out.clear();
         }
         out.append(&mut self.state.deferred);
@@ -480,14 +479,10 @@ impl Server {
 
     /// A replica has asked for something: the answer would stand in the middle of the stream.
     #[cold]
-    fn cut_off_replica(&mut self, key: ClientKey, command: CommandId, answer: &[u8]) {
+    fn cut_off_replica(&mut self, key: ClientKey, command: CommandId) {
         let state = &mut self.state;
         let client = &state.clients[key];
-        let command = if command == CommandId::NONE { "unknown" } else { &state.registry.get(command).full_name };
-        if answer.starts_with(b"-") {
-            let error = String::from_utf8_lossy(&answer[1..]).trim_end().to_string();
-            log::warn!("== CRITICAL == This master is sending an error to its replica: '{error}' after processing the command '{command}'");
-        }
+        let command = state.name_of(command);
         log::warn!("Replica generated a reply to command '{command}', disconnecting it: {}", client.peer.address);
         state.deferred.clear();
         state.close_now(key, "a replica wants an answer");
@@ -542,6 +537,26 @@ fn digest_words(text: &[u8]) -> [u64; 2] {
 const PROTECTED: &str = "-DENIED Ruddle is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers, you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting from the same host the server is running, however MAKE SURE it is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Set a password with 'requirepass'. 3) Start the server with '--protected-mode no'.\r\n";
 
 impl State {
+    /// An error was answered. Whoever hears no answers is not expected to make mistakes: the data may differ.
+    #[cold]
+    fn note_error_to(&mut self, key: ClientKey, command: CommandId, answer: &[u8]) {
+        let flags = self.clients[key].flags;
+        let (from, to) = match () {
+            () if flags.any(ClientFlags::PRIMARY) => ("replica", "master"),
+            () if flags.any(ClientFlags::REPLICA) => ("master", "replica"),
+            () if flags.any(ClientFlags::REPLAY) => ("server", "AOF-loading-client"),
+            () => return,
+        };
+        self.stats.unexpected_errors += 1;
+        let error = String::from_utf8_lossy(&answer[1..]).trim_end().to_string();
+        let command = self.name_of(command);
+        log::warn!("== CRITICAL == This {from} is sending an error to its {to}: '{error}' after processing the command '{command}'");
+    }
+
+    fn name_of(&self, command: CommandId) -> &str {
+        if command == CommandId::NONE { "<unknown>" } else { &self.registry.get(command).full_name }
+    }
+
     /// Obeys the configuration where it is not read from at each use.
     pub fn apply_config(&mut self, space: &mut Keyspace) {
         let config = &self.config;
@@ -633,7 +648,7 @@ impl State {
             client.flags.set(ClientFlags::PENDING_WRITE, true);
             self.pending_writes.push(key);
         }
-        if unsent > limits::READ_CHUNK && self.over_output_limit(key, now) {
+        if unsent > limits::READ_CHUNK && self.over_output_limit(key, now) && !self.let_read_later(key) {
             self.stats.output_limit_disconnections += 1;
             self.close_now(key, "too much output");
         }
@@ -642,9 +657,11 @@ impl State {
     fn over_output_limit(&mut self, key: ClientKey, now: Micros) -> bool {
         let client = &mut self.clients[key];
         let mut limit = self.config.client_output_buffer_limit[client.class()];
-        if limit.hard_bytes > 0 && client.class() == ClientClass::Replica {
-            // one that may go on from the backlog may be sent all of it
-            limit.hard_bytes = limit.hard_bytes.max(self.config.repl_backlog_size);
+        if client.class() == ClientClass::Replica {
+            // one that may go on from the backlog may be sent all of it, and what the backlog has is kept in any case
+            for bytes in [&mut limit.hard_bytes, &mut limit.soft_bytes] {
+                *bytes = if *bytes > 0 { self.config.repl_backlog_size.max(*bytes) } else { 0 };
+            }
         }
         let unsent = client.output.limited_len() as u64;
         if limit.hard_bytes > 0 && unsent >= limit.hard_bytes {

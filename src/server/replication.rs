@@ -66,6 +66,8 @@ pub struct Replication {
     pub(super) pending_bytes: u64,
     /// Replicas that read on in the increments of the append-only file.
     pub(super) catching: BTreeMap<ClientKey, PastReader>,
+    /// Readers of those that will, when they have got a snapshot.
+    pub(super) later: BTreeMap<ClientKey, PastReader>,
     /// The handing over of the lead.
     pub failover: Failover,
     /// Whether housekeeping has begun: before, nobody is dialled.
@@ -108,6 +110,7 @@ impl Replication {
             pending: VecDeque::new(),
             pending_bytes: 0,
             catching: BTreeMap::new(),
+            later: BTreeMap::new(),
             failover: Failover::default(),
             was_started: false,
             claims: false,
@@ -369,6 +372,7 @@ impl State {
         self.replication.last_replica_left = Some(space.now);
         self.replication.claims = true;
         space.expiry = Expiry::Remove;
+        space.disown();
         self.update_recording(space);
         self.update_replication_gates();
     }
@@ -501,6 +505,7 @@ impl State {
             self.lose_link(key);
         }
         self.replication.catching.remove(&key);
+        self.replication.later.remove(&key);
         if let Some(replica) = self.replication.replicas.remove(&key) {
             log::info!("Connection with replica {} lost.", self.clients[key].peer.address);
             self.leave_full_sync(key, replica.stage);

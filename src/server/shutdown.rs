@@ -168,8 +168,11 @@ impl State {
         }
         if self.rewrites.is_running() {
             if self.aof.phase() == Phase::Starting && !actions.contains(Actions::FORCE) {
-                log::warn!("Writing initial AOF. Can't exit.");
+                log::warn!("Writing initial AOF, can't exit");
                 return Begun::Stays;
+            }
+            if self.aof.phase() == Phase::Starting {
+                log::warn!("Writing initial AOF. Exit anyway.");
             }
             log::warn!("There is a child rewriting the AOF. Killing it!");
             self.stop_rewrite();

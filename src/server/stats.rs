@@ -180,6 +180,8 @@ pub struct Stats {
     pub writes: u64,
     /// Nanoseconds spent on removing keys whose deadline has passed.
     pub expiry_nanos: u64,
+    /// Errors that were the answer to a primary, to a replica, or to a command of the append-only file.
+    pub unexpected_errors: u64,
     /// Child processes that were started.
     pub forks: u64,
     /// Microseconds that the last start took.

@@ -410,9 +410,7 @@ impl Server {
             return self.keyspace.now;
         }
         let timer = self.state.timers.next_deadline().map(|tick| Millis(i64::try_from(tick).unwrap_or(i64::MAX)));
-        let expiry = self.keyspace.databases().iter().filter_map(|database| database.next_deadline()).min();
-        let expiry = expiry.filter(|_| self.keyspace.expires_actively());
-        [timer, expiry].into_iter().flatten().fold(self.next_cron, Millis::min)
+        [timer, self.keyspace.next_expiry()].into_iter().flatten().fold(self.next_cron, Millis::min)
     }
 
     fn fire_timers(&mut self) {

@@ -94,6 +94,31 @@ fn the_increments_reach_further_back_than_memory() {
 }
 
 #[test]
+fn a_link_slower_than_the_writers_needs_one_snapshot() {
+    for rewrites in [false, true] {
+        let directives = [AOF, &[("repl-backlog-size", "16kb"), ("client-output-buffer-limit", "replica 64kb 16kb 1")]].concat();
+        let mut net = Net::chain(2, 21, &directives);
+        for number in 0..200 {
+            net.ask(0, &format!("SET before{number} {}", "x".repeat(1000)));
+        }
+        for number in 0..600 {
+            net.ask(0, &format!("SET k{} {}", number % 100, "x".repeat(1000)));
+            net.ask(0, "PUBLISH news something");
+            if number % 3 == 0 {
+                net.step();
+            }
+            if rewrites && number == 500 {
+                // the file is retired while the replica has not read it
+                net.ask(0, "BGREWRITEAOF");
+            }
+        }
+        net.settle();
+        assert_eq!((net.info(0, "sync_full"), net.info(0, "sync_partial_ok")), ("1".into(), "0".into()), "rewrites: {rewrites}");
+        assert!(net.info(0, "mem_total_replication_buffers").parse::<u64>().expect("a number") < 100_000);
+    }
+}
+
+#[test]
 fn a_replicas_own_changes_are_no_history() {
     let mut net = Net::chain(2, 5, &[AOF, &[("replica-read-only", "no")]].concat());
     net.settle();

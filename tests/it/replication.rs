@@ -303,6 +303,50 @@ fn keys_leave_a_replica_by_the_primarys_word() {
 }
 
 #[test]
+fn keys_of_a_writable_replica_expire_by_its_own_word() {
+    let mut net = Net::chain(2, 14, &[("replica-read-only", "no")]);
+    net.ask(0, "SET primarys 1 PX 5000");
+    net.ask(0, "SET later 1");
+    net.settle();
+    for line in ["SET own 1 PX 1000", "SET kept 1", "EXPIRE kept 1", "PERSIST kept", "SET gone 1 EX 1", "DEL gone", "EXPIRE later 2"] {
+        net.ask(1, line);
+    }
+    net.ask(1, "SET moved 1 PX 1500");
+    net.ask(1, "RENAME moved renamed");
+    net.ask(1, "HSET h f 1");
+    net.ask(1, "PEXPIRE h 50000");
+    net.ask(1, "PEXPIRE h 1200");
+    assert_eq!(net.info(1, "slave_expires_tracked_keys"), "5", "own, kept, later, renamed, h");
+    while !net.pipes.is_empty() {
+        net.cut(0);
+    }
+    for world in &mut net.worlds {
+        world.pass_ms(6000);
+    }
+    assert_eq!(net.info(1, "expired_keys"), "4");
+    assert_eq!(net.info(1, "slave_expires_tracked_keys"), "0");
+    assert_eq!(net.ask(1, "DBSIZE"), ":2", "`kept` is, and `primarys` stays until the primary says so");
+    assert_eq!(net.ask(0, "DBSIZE"), ":1");
+    net.ask(1, "SET own 1 PX 1000");
+    net.ask(1, "FLUSHALL");
+    assert_eq!(net.info(1, "slave_expires_tracked_keys"), "0");
+}
+
+#[test]
+fn an_error_of_the_primarys_command_is_counted() {
+    let mut net = Net::chain(2, 15, &[("replica-read-only", "no")]);
+    net.settle();
+    net.ask(1, "SET n text");
+    assert_eq!(net.ask(0, "INCR n"), ":1");
+    assert_eq!(net.ask(0, "DEBUG REPLICATE no-such-command"), "+OK");
+    for _ in 0..20 {
+        net.step();
+    }
+    assert_eq!(net.info(1, "unexpected_error_replies"), "2");
+    assert_eq!(net.info(1, "master_link_status"), "up");
+}
+
+#[test]
 fn a_transaction_cut_in_the_middle_is_done_once_and_whole() {
     let mut net = Net::chain(2, 5, &[]);
     net.settle();

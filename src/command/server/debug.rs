@@ -71,6 +71,8 @@ const HELP: &[&str] = &[
     "    Nothing: elements of any size are stored alike.",
     "RELOAD [MERGE] [NOFLUSH] [NOSAVE]",
     "    Save the data, empty the databases and load it again; without saving first, or into what is there.",
+    "REPLICATE <string>",
+    "    Send the words to the replicas as a command, whatever it does to their data.",
     "REPLYBUFFER (PEAK-RESET-TIME (NEVER|RESET|<milliseconds>)|RESIZING (0|1))",
     "    Nothing: a client without output has no reply buffer.",
     "SET-ACTIVE-EXPIRE (0|1)",
@@ -112,6 +114,10 @@ fn debug(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
         (b"CHANGE-REPL-ID", 2) => {
             let id = ctx.state.random.hex_id();
             ctx.state.replication.stream.restart(id);
+        }
+        (b"REPLICATE", 3..) => {
+            let words: Vec<&[u8]> = (2..args.len()).map(|at| args.at(at)).collect();
+            ctx.state.feed.tell_replicas(&words);
         }
         (b"LOG", 3) => log::warn!("DEBUG LOG: {}", String::from_utf8_lossy(args.at(2))),
         (b"POPULATE", 3..=5) => populate(ctx, args)?,

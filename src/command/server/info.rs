@@ -14,7 +14,7 @@ use std::fmt::{Display, Write};
 
 use crate::base::clock::Millis;
 use crate::base::{memory, text};
-use crate::keyspace::{DbIndex, Keyspace};
+use crate::keyspace::{Database, DbIndex, Keyspace};
 use crate::persist::aof::Phase;
 use crate::repl::primary::Stage;
 use crate::repl::replica::Link;
@@ -392,13 +392,13 @@ fn stats(report: &mut Report<'_>) {
     report.line("latest_fork_usec", stats.last_fork_micros);
     report.line("total_forks", stats.forks);
     report.line("migrate_cached_sockets", state.migrations.idle_lines());
-    report.zeros(&["slave_expires_tracked_keys"]);
+    report.line("slave_expires_tracked_keys", space.databases().iter().map(Database::own_keys).sum::<usize>());
     report.zeros(&["active_defrag_hits", "active_defrag_misses", "active_defrag_key_hits", "active_defrag_key_misses"]);
     report.zeros(&["total_active_defrag_time", "current_active_defrag_time"]);
     report.line("tracking_total_keys", report.state.caches.keys());
     report.line("tracking_total_items", report.state.caches.items());
     report.line("tracking_total_prefixes", report.state.caches.prefixes());
-    report.line("unexpected_error_replies", 0);
+    report.line("unexpected_error_replies", stats.unexpected_errors);
     report.line("total_error_replies", stats.error_replies);
     report.line("dump_payload_sanitizations", 0);
     report.line("total_reads_processed", stats.reads);

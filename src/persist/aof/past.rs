@@ -12,7 +12,7 @@ use std::io;
 
 use super::reader::{CommandReader, Raw};
 use crate::persist::place::{Note, Place, Tracker};
-use crate::persist::storage::Storage;
+use crate::persist::storage::{ReadFile, Storage};
 
 /// Bytes of the history from one mark to the next, about.
 const SPAN: u64 = 1 << 20;
@@ -64,7 +64,7 @@ impl Past {
         let behind = self.marks.partition_point(|mark| mark.offset <= offset);
         let mark = self.marks.get(behind.checked_sub(1)?)?;
         Some(PastReader {
-            files: files.filter(|(number, _)| *number >= mark.increment).map(|(_, path)| path).collect(),
+            files: files.filter(|(number, _)| *number >= mark.increment).map(|(_, path)| Part { path, file: None }).collect(),
             skip: mark.at,
             reader: None,
             tracker: Tracker::at(Place { id: [b'0'; 40], offset: mark.offset }),
@@ -76,8 +76,8 @@ impl Past {
 
 /// Reads the history back. See the module's essay.
 pub struct PastReader {
-    /// Paths of the increments that are still to be opened.
-    files: VecDeque<String>,
+    /// The increments that are still to be read.
+    files: VecDeque<Part>,
     /// Bytes of the first of them that are before the mark.
     skip: u64,
     reader: Option<CommandReader>,
@@ -87,7 +87,20 @@ pub struct PastReader {
     offset: u64,
 }
 
+struct Part {
+    path: String,
+    file: Option<Box<dyn ReadFile>>,
+}
+
 impl PastReader {
+    /// Keeps what there is open: it can be read later, too, when a rewrite has removed it.
+    pub fn hold(&mut self, storage: &dyn Storage) -> io::Result<()> {
+        for part in &mut self.files {
+            part.file = Some(storage.open(&part.path)?);
+        }
+        Ok(())
+    }
+
     /// Bytes of the history that were before what is read next.
     pub fn offset(&self) -> u64 {
         self.offset
@@ -108,8 +121,8 @@ impl PastReader {
                 continue;
             }
             if self.reader.is_none() {
-                let Some(path) = self.files.pop_front() else { return Ok(Some(out).filter(|out| !out.is_empty())) };
-                let mut file = storage.open(&path)?;
+                let Some(Part { path, file }) = self.files.pop_front() else { return Ok(Some(out).filter(|out| !out.is_empty())) };
+                let mut file = file.map_or_else(|| storage.open(&path), Ok)?;
                 let skip = std::mem::take(&mut self.skip);
                 file.skip(skip)?;
                 self.reader = Some(CommandReader::new(file, Vec::new(), skip));
