@@ -4,7 +4,7 @@
 #![allow(unsafe_code)]
 
 use super::entry::{Element, encode, entry_len};
-use super::{FRAME, MAX_BYTES, Packed};
+use super::{FRAME, MAX_BYTES, Packed, write_listpack};
 
 /// Gathers elements for a [`Packed`].
 #[derive(Default)]
@@ -58,6 +58,13 @@ impl Builder {
     /// Whether [`Builder::finish`] would give no more than a container may hold.
     pub fn fits(&self) -> bool {
         self.bytes() <= MAX_BYTES
+    }
+
+    /// The listpack that [`Builder::finish`] would give, as it goes into a file.
+    pub fn into_listpack(self) -> Vec<u8> {
+        let mut out = Vec::new();
+        write_listpack(&self.entries, self.count, &mut out);
+        out
     }
 
     /// The container. What was gathered [`fits`](Builder::fits).

@@ -98,6 +98,12 @@ impl<'a> Element<'a> {
         }
     }
 
+    /// Bytes that it takes in a container.
+    #[inline]
+    pub fn packed_len(&self) -> usize {
+        entry_len(self)
+    }
+
     /// The element's text, owned.
     pub fn to_vec(&self) -> Vec<u8> {
         self.text(&mut [0; 21]).to_vec()

@@ -45,7 +45,7 @@ pub use iter::{Backward, Forward};
 /// Bytes before the first entry.
 pub(in crate::ds) const HEADER: usize = 6;
 /// Bytes around the entries: header and end mark.
-pub(in crate::ds) const FRAME: usize = HEADER + 1;
+pub const FRAME: usize = HEADER + 1;
 /// The end mark.
 const END: u8 = 0xFF;
 /// A count that has to be found by walking.
@@ -487,6 +487,12 @@ pub(in crate::ds) fn offset_of(entries: &[u8], index: usize, len: usize) -> usiz
     } else {
         (index..len).fold(entries.len(), |end, _| previous(entries, end))
     }
+}
+
+/// The elements of a whole listpack from outside, which is checked through and through, where it lies.
+pub fn elements(bytes: &[u8]) -> Result<Forward<'_>, Error> {
+    check::check(bytes)?;
+    Ok(Forward::new(&bytes[HEADER..bytes.len() - 1], 0))
 }
 
 impl Default for Packed {

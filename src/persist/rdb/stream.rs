@@ -46,7 +46,7 @@ pub fn write(out: &mut Output<'_>, type_byte: u8, stream: &Stream) {
     out.count(stream.log.block_count());
     for (id, block) in stream.log.blocks() {
         out.blob(&id.to_bytes());
-        out.blob(&block.to_listpack());
+        out.blob(&block.to_listpack(id));
     }
     out.length(stream.log.len());
     write_id(out, stream.log.last_id);

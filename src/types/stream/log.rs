@@ -86,10 +86,7 @@ impl Log {
         let block = Block::from_bytes(id, bytes)?;
         let behind = match self.blocks.last() {
             None => true,
-            Some(last) => {
-                let (key, block) = (self.blocks.key(last), self.blocks.value(last));
-                block.entries_back(key).next().is_some_and(|entry| entry.id < id)
-            }
+            Some(last) => self.blocks.value(last).last_id() < id,
         };
         if !behind {
             return Err(BadBlock);
@@ -108,16 +105,13 @@ impl Log {
     ) -> Result<(), TooLarge> {
         assert!(id > self.last_id, "the caller chooses an ID above all others");
         let bytes: usize = words.clone().map(<[u8]>::len).sum();
-        let at = match self.blocks.last().filter(|&at| !is_full(self.blocks.value(at), words.len(), bytes, limits)) {
-            Some(at) => at,
-            None => {
-                let block = Block::new(words.clone()).filter(|block| block.has_room_for(words.len(), bytes)).ok_or(TooLarge)?;
-                self.blocks.push(id, block);
-                self.blocks.last().expect("a block was just added")
+        match self.blocks.last().filter(|&at| !is_full(self.blocks.value(at), words.len(), bytes, limits)) {
+            Some(at) => {
+                let master = self.blocks.key(at);
+                self.blocks.value_mut(at).append(master, id, words);
             }
-        };
-        let master = self.blocks.key(at);
-        self.blocks.value_mut(at).append(master, id, words);
+            None => self.blocks.push(id, Block::starting_with(id, words).ok_or(TooLarge)?),
+        }
         self.entries_added += 1;
         self.last_id = id;
         self.length += 1;
@@ -130,21 +124,21 @@ impl Log {
     /// The entries from `start` to `end`, both included.
     pub fn range(&self, start: StreamId, end: StreamId) -> Range<'_> {
         let at = self.blocks.floor(start).or(self.blocks.first()).filter(|_| start <= end);
-        Range { log: self, at, entries: at.map(|at| self.entries_at(at)), start, end }
+        Range { log: self, at, entries: at.map(|at| self.entries_at(at, start)), start, end }
     }
 
     /// The entries from `end` back to `start`, both included.
     pub fn range_back(&self, start: StreamId, end: StreamId) -> RangeBack<'_> {
         let at = self.blocks.floor(end).filter(|_| start <= end);
-        RangeBack { log: self, at, entries: at.map(|at| self.entries_back_at(at)), start, end }
+        RangeBack { log: self, at, entries: at.map(|at| self.entries_back_at(at, end)), start, end }
     }
 
-    fn entries_at(&self, at: Position) -> Entries<'_> {
-        self.blocks.value(at).entries(self.blocks.key(at))
+    fn entries_at(&self, at: Position, from: StreamId) -> Entries<'_> {
+        self.blocks.value(at).entries(self.blocks.key(at), from)
     }
 
-    fn entries_back_at(&self, at: Position) -> EntriesBack<'_> {
-        self.blocks.value(at).entries_back(self.blocks.key(at))
+    fn entries_back_at(&self, at: Position, to: StreamId) -> EntriesBack<'_> {
+        self.blocks.value(at).entries_back(self.blocks.key(at), to)
     }
 
     /// Whether there is an entry of that ID.
@@ -165,7 +159,7 @@ impl Log {
     /// Deletes an entry by name. Gives whether it was there.
     pub fn delete(&mut self, id: StreamId) -> bool {
         let Some(at) = self.blocks.floor(id) else { return false };
-        let found = self.entries_at(at).take_while(|entry| entry.id <= id).find(|entry| entry.id == id);
+        let found = self.entries_at(at, id).take_while(|entry| entry.id <= id).find(|entry| entry.id == id);
         let Some(place) = found.filter(|entry| !entry.is_deleted()).map(|entry| entry.place()) else { return false };
         self.delete_places(at, &[place]);
         self.max_deleted_id = self.max_deleted_id.max(id);
@@ -229,7 +223,7 @@ impl Log {
             let live = block.live();
             let (done, whole) = match trim.threshold {
                 Threshold::Length(most) => (self.length <= most, self.length.saturating_sub(live) >= most),
-                Threshold::Id(id) => (key >= id, block.entries_back(key).next().is_some_and(|last| last.id < id)),
+                Threshold::Id(id) => (key >= id, block.last_id() < id),
             };
             if done || trim.limit > 0 && removed + live > trim.limit || trim.whole_blocks && !whole {
                 break;
@@ -247,7 +241,7 @@ impl Log {
     /// The places of the entries of a block that a trim would remove.
     fn trimmed_places(&self, at: Position, threshold: Threshold, mut may_go: impl FnMut(StreamId) -> bool) -> Vec<Place> {
         let mut places = Vec::new();
-        for entry in self.entries_at(at) {
+        for entry in self.entries_at(at, StreamId::MIN) {
             let stop = match threshold {
                 Threshold::Length(most) => self.length - places.len() as u64 <= most,
                 Threshold::Id(id) => entry.id >= id,
@@ -348,7 +342,7 @@ impl<'a> Iterator for Range<'a> {
                 }
             }
             self.at = self.log.blocks.next(self.at?);
-            self.entries = self.at.map(|at| self.log.entries_at(at));
+            self.entries = self.at.map(|at| self.log.entries_at(at, self.start));
         }
     }
 }
@@ -378,7 +372,7 @@ impl<'a> Iterator for RangeBack<'a> {
                 }
             }
             self.at = self.log.blocks.prev(self.at?);
-            self.entries = self.at.map(|at| self.log.entries_back_at(at));
+            self.entries = self.at.map(|at| self.log.entries_back_at(at, self.end));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Streams: a log of entries and the groups of consumers that read it.
 //!
 //! - [`id`]: the names of entries;
-//! - [`block`]: some entries packed as Redis packs them;
+//! - [`block`]: some entries, each written as its difference to the one before; [`code`]: numbers and elements there;
 //! - [`log`]: the entries, as an index of blocks;
 //! - [`group`]: consumer groups and what they have not acknowledged;
 //! - [`lag`]: how far a group is behind, as far as that can be told.
@@ -10,6 +10,7 @@
 #![allow(unsafe_code)]
 
 pub mod block;
+mod code;
 pub mod group;
 pub mod id;
 pub mod lag;
