@@ -105,17 +105,25 @@ struct Header {
 const _: () = assert!(size_of::<Bucket>() == 64 && size_of::<Header>() == 64);
 
 impl Bucket {
-    /// A bit for each taken slot whose tag is `tag`, as the high bits of bytes 0–6.
+    /// A bit for each taken slot whose tag is `tag`.
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
     #[inline]
-    fn matches(&self, tag: u8) -> u64 {
-        const LOW7: u64 = 0x7f7f_7f7f_7f7f_7f7f;
-        // taken apart and put together, this is one load; a copy of seven bytes is a call
-        let [a, b, c, d, e, f, g] = self.tags;
-        let differs = u64::from_le_bytes([a, b, c, d, e, f, g, 0]) ^ (u64::from(tag) * 0x0101_0101_0101_0101);
-        let equal = !(((differs & LOW7) + LOW7) | differs | LOW7);
-        // spread the seven presence bits over the high bits of their bytes
-        let spread = u64::from(self.occupied & PRESENT).wrapping_mul(0x0002_0408_1020_4081) & 0x0101_0101_0101_0101;
-        equal & (spread << 7)
+    fn matches(&self, tag: u8) -> u32 {
+        use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_loadl_epi64, _mm_movemask_epi8, _mm_set1_epi8};
+        // SAFETY: every x86-64 has these instructions, and the first eight bytes of a bucket are there to be read.
+        let equal = unsafe {
+            let tags = _mm_loadl_epi64(std::ptr::from_ref(self).cast());
+            _mm_movemask_epi8(_mm_cmpeq_epi8(tags, _mm_set1_epi8(tag.cast_signed())))
+        };
+        equal.cast_unsigned() & u32::from(self.occupied & PRESENT)
+    }
+
+    /// A bit for each taken slot whose tag is `tag`.
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    #[inline]
+    fn matches(&self, tag: u8) -> u32 {
+        let equal = self.tags.iter().enumerate().map(|(at, &other)| u32::from(other == tag) << at).sum::<u32>();
+        equal & u32::from(self.occupied & PRESENT)
     }
 
     fn free_slot(&self) -> Option<usize> {
@@ -309,11 +317,17 @@ impl<B: Block> Table<B> {
         let bucket = segment.bucket(segment.home(hash));
         let found = bucket.matches(tag_of(hash));
         if found != 0 {
-            let slot = bucket.slots[found.trailing_zeros() as usize / 8];
+            let slot = bucket.slots[found.trailing_zeros() as usize];
             prefetch((slot & ADDRESS) as *const u8);
         } else if bucket.occupied & OVERFLOW != 0 {
             prefetch(segment.base().wrapping_add(64 * (segment.next(segment.home(hash)) + 1)));
         }
+    }
+
+    /// The address of the block with `key`, whose hash is `hash`.
+    #[inline]
+    pub fn find_block(&self, hash: u64, key: &[u8]) -> Option<NonNull<u8>> {
+        self.find(hash, key).map(|position| self.raw(position))
     }
 
     /// Finds the block with `key`, whose hash is `hash`.
@@ -325,7 +339,7 @@ impl<B: Block> Table<B> {
             let bucket = segment.bucket(index);
             let mut found = bucket.matches(tag_of(hash));
             while found != 0 {
-                let slot = found.trailing_zeros() as usize / 8;
+                let slot = found.trailing_zeros() as usize;
                 let word = bucket.slots[slot];
                 if word >> 48 == hash >> 40 & 0xffff {
                     // SAFETY: the slot owns a live block.
@@ -621,7 +635,7 @@ impl<B: Block> Table<B> {
             let bucket = segment.bucket(index);
             let mut found = bucket.matches(tag_of(hash));
             while found != 0 {
-                let slot = found.trailing_zeros() as usize / 8;
+                let slot = found.trailing_zeros() as usize;
                 found &= found - 1;
                 let word = bucket.slots[slot];
                 if word >> 48 == hash >> 40 & 0xffff && visit(block_of(word)) {

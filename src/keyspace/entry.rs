@@ -216,6 +216,12 @@ impl<'a> EntryRef<'a> {
         Kind::from_bits(self.flags() & KIND)
     }
 
+    /// Whether neither the key nor anything in its value has a deadline.
+    #[inline]
+    pub fn is_lasting(self) -> bool {
+        self.flags() & HAS_DEADLINE == 0 && !self.kind().expires_within()
+    }
+
     /// When the key expires.
     #[inline]
     pub fn deadline(self) -> Option<Millis> {

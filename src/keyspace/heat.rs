@@ -4,6 +4,8 @@
 //! Under an LFU policy they are, as in Redis, 16 bits of the last decrement's time in minutes above an
 //! 8-bit logarithmic counter that decays with idle time and grows by chance.
 
+use std::ptr::NonNull;
+
 use super::entry::Entry;
 use super::{DbIndex, EntryRef, Keyspace};
 use crate::ds::table::Position;
@@ -72,14 +74,25 @@ impl Keyspace {
     /// Notes an access.
     #[inline]
     pub(super) fn touch(&mut self, db: DbIndex, position: Position) -> EntryRef<'_> {
-        let heat = self.entry_at(db, position).heat();
+        let raw = self.databases[db.at()].table.raw(position);
+        self.touch_block(raw)
+    }
+
+    /// Notes an access to the block at `raw`, which was found just now.
+    #[allow(unsafe_code)]
+    #[inline]
+    pub(super) fn touch_block(&mut self, raw: NonNull<u8>) -> EntryRef<'_> {
+        // SAFETY: the block is live and belongs to this keyspace, which the reference borrows.
+        let entry = unsafe { EntryRef::new(raw) };
         if self.touches {
+            let heat = entry.heat();
             let hotter = if self.heat.counts { self.count_access(heat) } else { self.heat.clock };
             if hotter != heat {
-                self.set_heat(db, position, hotter);
+                // SAFETY: as above, and the block is only used here.
+                unsafe { Entry::borrow_mut(raw) }.set_heat(hotter);
             }
         }
-        self.entry_at(db, position)
+        entry
     }
 
     #[allow(unsafe_code)]

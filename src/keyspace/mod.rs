@@ -462,6 +462,21 @@ impl Db<'_> {
     /// The key's block, for reading: counts a hit or miss and the access.
     #[inline]
     pub fn entry(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
+        let hash = self.hash(key);
+        match self.space.databases[self.index.at()].table.find_block(hash, key) {
+            // SAFETY: the block was found just now, and the reference borrows the keyspace.
+            #[allow(unsafe_code)]
+            Some(raw) if unsafe { EntryRef::new(raw) }.is_lasting() => {
+                self.space.stats.hits += 1;
+                Some(self.space.touch_block(raw))
+            }
+            _ => self.entry_that_may_go(key),
+        }
+    }
+
+    /// As [`Db::entry`], for a key that is not there or may expire.
+    #[inline(never)]
+    fn entry_that_may_go(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
         let position = self.find_to_read(key)?;
         Some(self.space.touch(self.index, position))
     }

@@ -214,8 +214,57 @@ pub fn parse(input: &[u8], start: usize, partial: &mut Partial, limits: &Request
             Some(b'*') => {}
             Some(_) => return parse_inline(input, start),
         }
+        if !limits.unauthenticated && limits.bulk >= SHORT_MAX {
+            let first = spans.len();
+            match parse_short(input, start, spans) {
+                Some(end) => return Parsed::Request(end),
+                None => spans.truncate(first),
+            }
+        }
     }
     parse_multibulk(input, start, partial, limits, spans)
+}
+
+/// The largest number of words, and of bytes of a word, of a short request.
+const SHORT_MAX: i64 = 99;
+
+/// The number of one or two digits on the line at `at`, and where the next line starts.
+#[inline]
+fn short_number(input: &[u8], at: usize) -> Option<(usize, usize)> {
+    let &[first, second, third] = input.get(at..at + 3)?.first_chunk()?;
+    let first = first.wrapping_sub(b'0');
+    if second == b'\r' {
+        return (first <= 9).then_some((usize::from(first), at + 3));
+    }
+    let second = second.wrapping_sub(b'0');
+    let fits = third == b'\r' && first.wrapping_sub(1) < 9 && second <= 9;
+    fits.then_some((usize::from(first) * 10 + usize::from(second), at + 4))
+}
+
+/// The common request in one go: whole, and all its numbers of one or two digits. Whatever else it may be, it is
+/// none of this function's business; spans may have been added then.
+#[inline]
+fn parse_short(input: &[u8], start: usize, spans: &mut Vec<Span>) -> Option<usize> {
+    if input.len() > u32::MAX as usize {
+        return None;
+    }
+    let (count, mut at) = short_number(input, start + 1)?;
+    if count == 0 {
+        return None;
+    }
+    spans.reserve(count);
+    for _ in 0..count {
+        if input.get(at) != Some(&b'$') {
+            return None;
+        }
+        let (len, word) = short_number(input, at + 1)?;
+        at = word + len + 2;
+        if at > input.len() {
+            return None;
+        }
+        spans.push(Span { start: word as u32, len: len as u32 });
+    }
+    Some(at)
 }
 
 /// A line's number and where the next line starts.
@@ -311,7 +360,9 @@ fn parse_multibulk(input: &[u8], start: usize, partial: &mut Partial, limits: &R
     // words found earlier stay with the partial request until it is whole: each is moved once
     if missing == 0 {
         let earlier = std::mem::take(partial).spans;
-        spans.splice(first..first, earlier.into_iter().map(|span| span.shifted(0, start)));
+        if !earlier.is_empty() {
+            spans.splice(first..first, earlier.into_iter().map(|span| span.shifted(0, start)));
+        }
         return Parsed::Request(at);
     }
     partial.spans.extend(spans.drain(first..).map(|span| span.shifted(start, 0)));
@@ -404,6 +455,29 @@ mod tests {
         ];
         for (input, expected) in cases {
             assert_eq!(run(input, vec![]).1.expect("an error"), format!("Protocol error: {expected}"));
+        }
+    }
+
+    #[test]
+    fn a_short_request_is_the_same_on_the_long_way() {
+        let narrow = RequestLimits { bulk: SHORT_MAX - 1, ..LIMITS };
+        let mut random = crate::base::random::Random::from_seed(2);
+        for _ in 0..if cfg!(miri) { 50 } else { 20_000 } {
+            let words: Vec<Vec<u8>> = (0..random.index(14)).map(|_| vec![b'x'; random.index(98)]).collect();
+            let mut input = format!("*{}\r\n", words.len()).into_bytes();
+            words.iter().for_each(|word| crate::resp::writer::write_bulk(&mut input, word));
+            if random.index(2) == 0 {
+                let at = random.index(input.len());
+                input[at] = b"0123456789\r\n$*-"[random.index(15)];
+            }
+            input.truncate(input.len() - random.index(2) * random.index(input.len()));
+            let [short, long] = [LIMITS, narrow].map(|limits| {
+                let (mut partial, mut spans) = (Partial::default(), Vec::new());
+                let parsed = format!("{:?}", parse(&input, 0, &mut partial, &limits, &mut spans));
+                // one of 99 bytes is too long for the narrow limits alone
+                (!parsed.contains("bulk length")).then_some((parsed, spans))
+            });
+            assert!(short == long || long.is_none(), "{:?}", String::from_utf8_lossy(&input));
         }
     }
 

@@ -21,13 +21,15 @@ pub fn write_command_header(out: &mut Vec<u8>, count: usize) {
 
 #[inline]
 fn write_header(out: &mut Vec<u8>, kind: u8, number: i64) {
-    out.push(kind);
-    if (0..10).contains(&number) {
-        out.push(b'0' + number as u8);
-    } else {
-        number::write_i64(out, number);
+    match u8::try_from(number) {
+        Ok(digit @ 0..10) => out.extend_from_slice(&[kind, b'0' + digit, b'\r', b'\n']),
+        Ok(both @ 10..100) => out.extend_from_slice(&[kind, b'0' + both / 10, b'0' + both % 10, b'\r', b'\n']),
+        _ => {
+            out.push(kind);
+            number::write_i64(out, number);
+            out.extend_from_slice(b"\r\n");
+        }
     }
-    out.extend_from_slice(b"\r\n");
 }
 
 /// Appends a bulk string: a word of a request.

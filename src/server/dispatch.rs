@@ -319,14 +319,13 @@ pub fn call(ctx: &mut Ctx<'_>, args: Args<'_>) -> Flow {
         stats.latency.record(nanos);
     }
     state.stats.commands += 1;
-    let client = &state.clients[ctx.client];
-    let registry = &state.registry;
+    let (registry, clients, key) = (&state.registry, &state.clients, ctx.client);
     state.stats.hold(nanos, || Culprit {
         what: registry.get(command).full_name.clone(),
-        client: client.to_string(),
+        client: clients[key].to_string(),
         request: command_log::beginning(row, args),
     });
-    let reads = client.flags.any(ClientFlags::TRACKING) && row.flags.any(Flags::READONLY) && row.group != "scripting";
+    let reads = clients[key].flags.any(ClientFlags::TRACKING) && row.flags.any(Flags::READONLY) && row.group != "scripting";
     let replied = (ctx.reply.written() - state.reply_base) as u64;
     if state.hotspots.is_due() || state.look.wants(nanos, state.request_bytes, replied) {
         look_closer(ctx, args, nanos, replied);

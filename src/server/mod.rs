@@ -286,6 +286,9 @@ pub struct Server {
     receipt: Option<receipt::Receipt>,
 }
 
+/// Clients whose replies do not simply go to them.
+const UNANSWERED: ClientFlags = ClientFlags::PRIMARY.or(ClientFlags::REPLAY).or(ClientFlags::REPLY_OFF).or(ClientFlags::REPLY_SKIP);
+
 impl Server {
     /// A server with a configuration, its commands, a seed for all chance, and a clock for durations.
     pub fn new(config: Config, registry: Registry, seed: u64, now: Now, stopwatch: Stopwatch) -> Self {
@@ -436,9 +439,9 @@ impl Server {
         self.state.running = Some(key);
         self.state.author = Some(key);
         let client = &mut self.state.clients[key];
-        let is_replica = client.flags.any(ClientFlags::REPLICA);
         let mut out = std::mem::take(&mut client.output.tail);
         let before = out.len();
+        let was_replica = client.flags.any(ClientFlags::REPLICA);
         let (protocol, index) = (client.protocol, client.db);
         if out.capacity() == 0 {
             out = self.state.spare.take();
@@ -457,17 +460,12 @@ impl Server {
         let result = work(&mut ctx);
         let command = ctx.command;
         self.state.running = None;
-        if out.get(before) == Some(&b'-') {
-            self.state.note_error_to(key, command, &out[before..]);
+        if was_replica || self.state.clients[key].flags.any(UNANSWERED) {
+            self.withhold(key, command, was_replica, &mut out, before);
         }
-        if self.state.clients[key].flags.any(ClientFlags::REPLY_OFF.or(ClientFlags::REPLY_SKIP)) {
-            out.truncate(before);
+        if !self.state.deferred.is_empty() {
+            out.append(&mut self.state.deferred);
         }
-        if is_replica && out.len() > before && !self.state.clients[key].flags.any(ClientFlags::MONITOR) {
-            self.cut_off_replica(key, command);
-            out.clear();
-        }
-        out.append(&mut self.state.deferred);
         if out.is_empty() {
             self.state.spare.give(out);
         } else {
@@ -475,6 +473,22 @@ impl Server {
             self.state.note_output(key);
         }
         result
+    }
+
+    /// What becomes of a reply that its client does not expect.
+    #[cold]
+    fn withhold(&mut self, key: ClientKey, command: CommandId, was_replica: bool, out: &mut Vec<u8>, before: usize) {
+        let flags = self.state.clients[key].flags;
+        if out.get(before) == Some(&b'-') {
+            self.state.note_error_to(key, command, &out[before..]);
+        }
+        if flags.any(ClientFlags::REPLY_OFF.or(ClientFlags::REPLY_SKIP)) {
+            out.truncate(before);
+        }
+        if was_replica && out.len() > before && !flags.any(ClientFlags::MONITOR) {
+            self.cut_off_replica(key, command);
+            out.clear();
+        }
     }
 
     /// A replica has asked for something: the answer would stand in the middle of the stream.
@@ -635,7 +649,16 @@ impl State {
     }
 
     /// Notes that a client has output, and closes it if it has too much.
+    #[inline]
     pub fn note_output(&mut self, key: ClientKey) {
+        let client = &self.clients[key];
+        let known = client.flags.any(ClientFlags::PENDING_WRITE) && self.client_memory.limit == 0;
+        if !known || client.output.limited_len() > limits::READ_CHUNK {
+            self.note_new_output(key);
+        }
+    }
+
+    fn note_new_output(&mut self, key: ClientKey) {
         let now = self.now.unix;
         let client = &mut self.clients[key];
         let unsent = client.output.limited_len();

@@ -30,26 +30,60 @@ pub struct Registered {
     pub stats: CommandStats,
 }
 
-/// The commands. Lookup is by name in any case, through a table of the names' hashes.
+/// The commands. Lookup is by name in any case, through a table of the names' [fingerprints](Fingerprint).
 pub struct Registry {
     commands: Vec<Registered>,
-    table: Vec<u16>,
+    table: Vec<(Fingerprint, u16)>,
 }
 
 const EMPTY: u16 = u16::MAX;
-const SLOTS: usize = 2048;
+const SLOTS: usize = 1024;
 
-/// A hash of a name that does not depend on its case.
-#[inline]
-fn hash(name: &[u8]) -> usize {
-    let mut hash = name.len() as u64;
-    for chunk in name.chunks(8) {
-        let mut word = [0u8; 8];
-        word[..chunk.len()].copy_from_slice(chunk);
-        hash = (hash ^ u64::from_le_bytes(word) | 0x2020_2020_2020_2020).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        hash ^= hash >> 29;
+/// Length, first eight and last eight bytes of a name in small letters: all there is of a name of up to sixteen
+/// bytes, so that equal ones need no look at the name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Fingerprint {
+    len: usize,
+    ends: [u64; 2],
+}
+
+impl Fingerprint {
+    const NONE: Fingerprint = Fingerprint { len: 0, ends: [0; 2] };
+
+    #[inline]
+    fn of(name: &[u8]) -> Fingerprint {
+        let word = |at: usize| name.get(at..at + 8).and_then(<[u8]>::first_chunk).map_or(0, |chunk| u64::from_le_bytes(*chunk));
+        let half = |at: usize| name.get(at..at + 4).and_then(<[u8]>::first_chunk).map_or(0, |chunk| u32::from_le_bytes(*chunk));
+        let len = name.len();
+        let ends = match *name {
+            [] => [0; 2],
+            [a] => [u64::from(a), 0],
+            [a, b] => [u64::from(a) | u64::from(b) << 8, 0],
+            [a, b, c] => [u64::from(a) | u64::from(b) << 8 | u64::from(c) << 16, 0],
+            _ if len < 8 => [u64::from(half(0)) | u64::from(half(len - 4)) << 32, 0],
+            _ => [word(0), word(len - 8)],
+        };
+        Fingerprint { len, ends: ends.map(small_letters) }
     }
-    (hash >> 32) as usize % SLOTS
+
+    #[inline]
+    fn slot(self) -> usize {
+        let [first, last] = self.ends;
+        let mixed = (first ^ last.rotate_left(29) ^ self.len as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed >> 48) as usize % SLOTS
+    }
+}
+
+/// Eight bytes with their capital letters made small.
+#[inline]
+fn small_letters(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let low = word & 0x7f * ONES;
+    // the high bit of each byte says whether it is one of A to Z
+    let from_a = low + u64::from(0x80 - b'A') * ONES;
+    let above_z = low + u64::from(0x7f - b'Z') * ONES;
+    let capital = !word & (from_a ^ above_z) & 0x80 * ONES;
+    word | capital >> 2
 }
 
 impl Registry {
@@ -58,7 +92,7 @@ impl Registry {
     /// # Panics
     /// If two commands have one name.
     pub fn new(families: &[&'static [Command]]) -> Self {
-        let mut registry = Registry { commands: Vec::new(), table: vec![EMPTY; SLOTS] };
+        let mut registry = Registry { commands: Vec::new(), table: vec![(Fingerprint::NONE, EMPTY); SLOTS] };
         for row in families.iter().copied().flatten() {
             assert!(registry.lookup(row.name.as_bytes()).is_none(), "two commands named {}", row.name);
             let id = registry.add(row, None);
@@ -74,11 +108,12 @@ impl Registry {
 
     /// Enters a command under what it is called.
     fn enter(&mut self, id: CommandId) {
-        let mut slot = hash(self.get(id).called.as_bytes());
-        while self.table[slot] != EMPTY {
+        let print = Fingerprint::of(self.get(id).called.as_bytes());
+        let mut slot = print.slot();
+        while self.table[slot].1 != EMPTY {
             slot = (slot + 1) % SLOTS;
         }
-        self.table[slot] = id.0;
+        self.table[slot] = (print, id.0);
     }
 
     /// Lets a command be called by another name alone, or by none if that is empty. The error is Redis's.
@@ -88,7 +123,7 @@ impl Registry {
             return Err("Target command name already exists");
         }
         self.get_mut(id).called = to.to_string();
-        self.table.fill(EMPTY);
+        self.table.fill((Fingerprint::NONE, EMPTY));
         let callable: Vec<CommandId> = self.top_level().map(|(id, _)| id).collect();
         callable.into_iter().for_each(|id| self.enter(id));
         Ok(())
@@ -109,13 +144,14 @@ impl Registry {
     /// The command of that name.
     #[inline]
     pub fn lookup(&self, name: &[u8]) -> Option<CommandId> {
-        let mut slot = hash(name);
+        let print = Fingerprint::of(name);
+        let mut slot = print.slot();
         loop {
-            let id = self.table[slot];
+            let (found, id) = self.table[slot];
             if id == EMPTY {
                 return None;
             }
-            if self.commands[usize::from(id)].called.as_bytes().eq_ignore_ascii_case(name) {
+            if found == print && (print.len <= 16 || self.commands[usize::from(id)].called.as_bytes().eq_ignore_ascii_case(name)) {
                 return Some(CommandId(id));
             }
             slot = (slot + 1) % SLOTS;
@@ -233,6 +269,29 @@ pub const CATEGORIES: &[&str] = &[
 
 #[cfg(test)]
 mod tests {
+    use super::small_letters;
+
+    #[test]
+    fn only_letters_have_two_cases() {
+        for byte in 0..=u8::MAX {
+            for neighbour in [0, b'A', b'Z', 0x7f, 0xff] {
+                let bytes = [byte, neighbour, byte, byte, neighbour, neighbour, byte, byte];
+                assert_eq!(small_letters(u64::from_le_bytes(bytes)).to_le_bytes(), bytes.map(|byte| byte.to_ascii_lowercase()));
+            }
+        }
+        let registry = crate::command::registry();
+        for (id, command) in registry.top_level() {
+            assert_eq!(registry.lookup(command.called.to_ascii_uppercase().as_bytes()), Some(id));
+            let mut other = command.called.clone().into_bytes();
+            for at in 0..other.len() {
+                other[at] ^= 0x80;
+                assert_eq!(registry.lookup(&other), None);
+                other[at] ^= 0x80;
+            }
+            assert_eq!(registry.lookup(&other[..other.len() - 1]).filter(|&found| found == id), None);
+        }
+    }
+
     #[test]
     fn a_renamed_command_is_found_by_its_new_name_alone() {
         let mut registry = crate::command::registry();

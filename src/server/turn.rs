@@ -55,7 +55,7 @@ pub struct Request {
     /// The hash of its first key, if that has a fixed place.
     hash: Option<u64>,
     db: DbIndex,
-    special: Option<Special>,
+    special: Option<Box<Special>>,
 }
 
 /// What is not an ordinary request.
@@ -184,7 +184,7 @@ impl Server {
                 Parsed::Inline(owned, end) => {
                     request.end = end;
                     request.command = state.registry.lookup(owned.args().at(0));
-                    request.special = Some(Special::Inline(owned));
+                    request.special = Some(Box::new(Special::Inline(owned)));
                     at = end;
                 }
                 Parsed::Nothing(end) => {
@@ -208,7 +208,7 @@ impl Server {
                 }
                 Parsed::Error(text) => {
                     request.end = inbound.bytes.len();
-                    request.special = Some(Special::Breach(text));
+                    request.special = Some(Box::new(Special::Breach(text)));
                     requests.push(request);
                     break;
                 }
@@ -268,7 +268,7 @@ impl Server {
             }
             at += 1;
             if may_run {
-                let args = match &request.special {
+                let args = match request.special.as_deref() {
                     None => Args::new(inbound.bytes, &spans[request.first as usize..(request.first + request.count) as usize]),
                     Some(Special::Inline(owned)) => owned.args(),
                     Some(Special::Breach(text)) => {
