@@ -78,11 +78,11 @@ impl Fingerprint {
 #[inline]
 fn small_letters(word: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
-    let low = word & 0x7f * ONES;
+    let low = word & (0x7f * ONES);
     // the high bit of each byte says whether it is one of A to Z
     let from_a = low + u64::from(0x80 - b'A') * ONES;
     let above_z = low + u64::from(0x7f - b'Z') * ONES;
-    let capital = !word & (from_a ^ above_z) & 0x80 * ONES;
+    let capital = !word & (from_a ^ above_z) & (0x80 * ONES);
     word | capital >> 2
 }
 
