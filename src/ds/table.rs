@@ -16,6 +16,8 @@
 //!   window of hash bits 8 to 31 (counted from the top), from which growth and splits find every key's
 //!   new place without touching a block.
 //!
+//! - The segments of a large table lie in [`rows`], one for each size, so that they leave no gaps as they grow.
+//!
 //! Buckets are ordered by hash: within a segment, the home is `fraction * buckets >> 16`, where the
 //! fraction is the 16 hash bits after the prefix. So the whole table is one ordered walk over the hash
 //! space, whatever its shape, and a **scan cursor** is just a position in that space: splits, growth,
@@ -28,7 +30,9 @@
 //! segments with neighbour overflow.
 #![allow(unsafe_code)]
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+mod rows;
+mod segment;
+
 use std::hash::Hasher as _;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
@@ -36,6 +40,12 @@ use std::ptr::NonNull;
 use siphasher::sip::SipHasher13;
 
 use super::line::{prefetch, same};
+use rows::Rows;
+use segment::{ADDRESS, Bucket, MAX_BUCKETS, OVERFLOW, PRESENT, SIZES, SLOTS, SegmentRef};
+use segment::{bits, block_of, bytes_of, place, slot_of, tag_of};
+
+/// From so many segments on, new ones lie in rows.
+const ROWS_FROM: usize = if cfg!(test) { 8 } else { 512 };
 
 /// The keyed hash of a process: flooding a table needs the keys.
 #[derive(Clone, Copy, Debug)]
@@ -78,141 +88,6 @@ pub unsafe trait Block: Sized {
     unsafe fn key<'a>(raw: NonNull<u8>) -> &'a [u8];
 }
 
-const SLOTS: usize = 7;
-const MAX_BUCKETS: usize = 63;
-/// Number of buckets a segment may have: with its header line, the sizes of the allocator's classes.
-const SIZES: [usize; 13] = [1, 3, 7, 11, 15, 19, 23, 27, 31, 39, 47, 55, 63];
-const ADDRESS: u64 = (1 << 48) - 1;
-const OVERFLOW: u8 = 0x80;
-const PRESENT: u8 = 0x7f;
-/// How many buckets past its home a key may live.
-const MAX_STEPS: usize = 7;
-
-#[repr(C, align(64))]
-struct Bucket {
-    tags: [u8; 7],
-    /// Bits 0–6: the slot is taken. Bit 7: some key passed over this bucket.
-    occupied: u8,
-    slots: [u64; SLOTS],
-}
-
-/// The first line of a segment; its buckets follow.
-#[repr(C, align(64))]
-struct Header {
-    len: u32,
-}
-
-const _: () = assert!(size_of::<Bucket>() == 64 && size_of::<Header>() == 64);
-
-impl Bucket {
-    /// A bit for each taken slot whose tag is `tag`.
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
-    #[inline]
-    fn matches(&self, tag: u8) -> u32 {
-        use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_loadl_epi64, _mm_movemask_epi8, _mm_set1_epi8};
-        // SAFETY: every x86-64 has these instructions, and the first eight bytes of a bucket are there to be read.
-        let equal = unsafe {
-            let tags = _mm_loadl_epi64(std::ptr::from_ref(self).cast());
-            _mm_movemask_epi8(_mm_cmpeq_epi8(tags, _mm_set1_epi8(tag.cast_signed())))
-        };
-        equal.cast_unsigned() & u32::from(self.occupied & PRESENT)
-    }
-
-    /// A bit for each taken slot whose tag is `tag`.
-    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-    #[inline]
-    fn matches(&self, tag: u8) -> u32 {
-        let equal = self.tags.iter().enumerate().map(|(at, &other)| u32::from(other == tag) << at).sum::<u32>();
-        equal & u32::from(self.occupied & PRESENT)
-    }
-
-    fn free_slot(&self) -> Option<usize> {
-        let free = !self.occupied & PRESENT;
-        (free != 0).then(|| free.trailing_zeros() as usize)
-    }
-
-    fn place(&mut self, at: usize, tag: u8, slot: u64) {
-        self.tags[at] = tag;
-        self.slots[at] = slot;
-        self.occupied |= 1 << at;
-    }
-}
-
-/// A directory word: the segment's address, its depth (bits 48–55) and buckets (bits 56–63).
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct SegmentRef(u64);
-
-impl SegmentRef {
-    fn allocate(depth: u32, buckets: usize) -> Self {
-        let layout = Self::layout(buckets);
-        // SAFETY: the layout has a size of at least two lines.
-        let raw = unsafe { alloc_zeroed(layout) };
-        if raw.is_null() {
-            handle_alloc_error(layout);
-        }
-        let address = raw as u64;
-        assert!(address & !ADDRESS == 0, "addresses have 48 bits");
-        SegmentRef(address | u64::from(depth) << 48 | (buckets as u64) << 56)
-    }
-
-    fn layout(buckets: usize) -> Layout {
-        Layout::from_size_align((buckets + 1) * 64, 64).expect("at most 64 lines")
-    }
-
-    fn depth(self) -> u32 {
-        (self.0 >> 48) as u32 & 0xff
-    }
-
-    #[inline]
-    fn buckets(self) -> usize {
-        (self.0 >> 56) as usize
-    }
-
-    #[inline]
-    fn base(self) -> *mut u8 {
-        (self.0 & ADDRESS) as *mut u8
-    }
-
-    #[inline]
-    fn header<'a>(self) -> &'a mut Header {
-        // SAFETY: the segment's first line is its header; the table is the only owner and hands
-        // out one reference at a time.
-        unsafe { &mut *self.base().cast::<Header>() }
-    }
-
-    #[inline]
-    fn bucket<'a>(self, index: usize) -> &'a mut Bucket {
-        debug_assert!(index < self.buckets());
-        // SAFETY: `index` is within the segment; see `header` for aliasing.
-        unsafe { &mut *self.base().add(64 * (index + 1)).cast::<Bucket>() }
-    }
-
-    #[inline]
-    fn home(self, hash: u64) -> usize {
-        let fraction = (hash << self.depth()) >> 48;
-        (fraction as usize * self.buckets()) >> 16
-    }
-
-    fn next(self, bucket: usize) -> usize {
-        if bucket + 1 == self.buckets() { 0 } else { bucket + 1 }
-    }
-
-    /// How far from its home a key of this segment may live.
-    fn max_steps(self) -> usize {
-        MAX_STEPS.min(self.buckets() - 1)
-    }
-
-    /// How many steps from `home` to `bucket`.
-    fn distance(self, home: usize, bucket: usize) -> usize {
-        if bucket >= home { bucket - home } else { bucket + self.buckets() - home }
-    }
-
-    fn free(self) {
-        // SAFETY: allocated with the same layout; the caller drops its last reference.
-        unsafe { dealloc(self.base(), Self::layout(self.buckets())) }
-    }
-}
-
 /// Where a block was found. Valid until the table next changes.
 #[derive(Clone, Copy)]
 pub struct Position {
@@ -230,31 +105,15 @@ pub struct Table<B: Block> {
     segments: usize,
     bytes: usize,
     len: usize,
+    rows: Option<Box<Rows>>,
     hasher: KeyHasher,
     owns: PhantomData<B>,
-}
-
-#[inline]
-fn tag_of(hash: u64) -> u8 {
-    (hash >> 32) as u8
-}
-
-#[inline]
-fn slot_of(hash: u64, raw: NonNull<u8>) -> u64 {
-    let address = raw.as_ptr() as u64;
-    debug_assert!(address & !ADDRESS == 0);
-    address | (hash >> 40 & 0xffff) << 48
-}
-
-#[inline]
-fn block_of(slot: u64) -> NonNull<u8> {
-    NonNull::new((slot & ADDRESS) as *mut u8).expect("a taken slot holds an address")
 }
 
 impl<B: Block> Table<B> {
     /// An empty table; it allocates with the first insertion.
     pub fn new(hasher: KeyHasher) -> Self {
-        Table { directory: Vec::new(), global_depth: 0, deepest: 0, segments: 0, bytes: 0, len: 0, hasher, owns: PhantomData }
+        Table { directory: Vec::new(), global_depth: 0, deepest: 0, segments: 0, bytes: 0, len: 0, rows: None, hasher, owns: PhantomData }
     }
 
     /// Number of blocks.
@@ -274,7 +133,8 @@ impl<B: Block> Table<B> {
 
     /// Bytes of segments and directory, without the blocks.
     pub fn bytes(&self) -> usize {
-        self.bytes + self.directory.capacity() * 8
+        let rows = self.rows.as_ref().map_or(0, |rows| size_of::<Rows>() + rows.spare());
+        self.bytes + self.directory.capacity() * 8 + rows
     }
 
     /// Number of slots, taken or not.
@@ -382,7 +242,7 @@ impl<B: Block> Table<B> {
     /// Inserts a block whose key is not in the table.
     pub fn insert(&mut self, hash: u64, block: B) -> NonNull<u8> {
         if self.directory.is_empty() {
-            let first = SegmentRef::allocate(0, SIZES[0]);
+            let first = self.allocate(0, SIZES[0]);
             self.directory.push(first);
             self.account_new(first);
             self.deepest = 1;
@@ -417,15 +277,30 @@ impl<B: Block> Table<B> {
         segment.home(self.hash_bits(bucket.slots[slot], bucket.tags[slot], depth, depth))
     }
 
+    fn allocate(&mut self, depth: u32, buckets: usize) -> SegmentRef {
+        if self.rows.is_none() && self.segments >= ROWS_FROM {
+            self.rows = Some(Box::default());
+        }
+        SegmentRef::allocate(self.rows.as_deref_mut(), depth, buckets)
+    }
+
+    /// Gives a segment's memory back that no directory word names, and lets those of the one that is moved there,
+    /// if any, name its new place.
+    fn free(&mut self, segment: SegmentRef) {
+        if let Some((hash, raw)) = segment.free(self.rows.as_deref_mut()) {
+            self.point(hash, self.directory[self.directory_index(hash)].at(raw));
+        }
+    }
+
     fn account_new(&mut self, segment: SegmentRef) {
         self.segments += 1;
-        self.bytes += (segment.buckets() + 1) * 64;
+        self.bytes += bytes_of(segment.buckets());
     }
 
     fn release(&mut self, segment: SegmentRef) {
         self.segments -= 1;
-        self.bytes -= (segment.buckets() + 1) * 64;
-        segment.free();
+        self.bytes -= bytes_of(segment.buckets());
+        self.free(segment);
     }
 
     /// Grows the segment of `hash`, or splits it.
@@ -443,14 +318,14 @@ impl<B: Block> Table<B> {
     fn resize(&mut self, hash: u64, segment: SegmentRef, size: usize) -> bool {
         let depth = segment.depth();
         for &buckets in &SIZES[size..] {
-            let fresh = SegmentRef::allocate(depth, buckets);
+            let fresh = self.allocate(depth, buckets);
             if self.refill(segment, depth, |_| fresh) {
                 self.account_new(fresh);
                 self.point(hash, fresh);
                 self.release(segment);
                 return true;
             }
-            fresh.free();
+            self.free(fresh);
         }
         false
     }
@@ -486,13 +361,14 @@ impl<B: Block> Table<B> {
         let half = segment.header().len as usize / 2;
         let mut size = SIZES.partition_point(|&s| s * SLOTS * 3 / 4 < half);
         let (low, high) = loop {
-            let low = SegmentRef::allocate(depth + 1, SIZES[size]);
-            let high = SegmentRef::allocate(depth + 1, SIZES[size]);
+            let low = self.allocate(depth + 1, SIZES[size]);
+            let high = self.allocate(depth + 1, SIZES[size]);
             if self.refill(segment, depth + 1, |hash| if hash << depth >> 63 == 0 { low } else { high }) {
                 break (low, high);
             }
-            low.free();
-            high.free();
+            // the last first, so that neither moves
+            self.free(high);
+            self.free(low);
             size += 1;
             assert!(size < SIZES.len(), "half a segment fits a whole one");
         };
@@ -510,6 +386,7 @@ impl<B: Block> Table<B> {
 
     /// Lets every directory word under the prefix of `segment` (taken from `hash`) name it.
     fn point(&mut self, hash: u64, segment: SegmentRef) {
+        segment.header().hash = hash;
         let span = 1usize << (self.global_depth - segment.depth());
         let first = self.directory_index(hash) & !(span - 1);
         self.directory[first..first + span].fill(segment);
@@ -581,11 +458,11 @@ impl<B: Block> Table<B> {
         let len = (segment.header().len + buddy.header().len) as usize;
         let mut size = SIZES.partition_point(|&s| s * SLOTS * 2 / 3 < len);
         let fresh = loop {
-            let fresh = SegmentRef::allocate(depth - 1, SIZES[size]);
+            let fresh = self.allocate(depth - 1, SIZES[size]);
             if [segment, buddy].iter().all(|&from| self.refill(from, depth - 1, |_| fresh)) {
                 break fresh;
             }
-            fresh.free();
+            self.free(fresh);
             size += 1;
             if size == SIZES.len() {
                 return None;
@@ -596,10 +473,13 @@ impl<B: Block> Table<B> {
         if depth == self.global_depth {
             self.deepest -= 2;
         }
-        self.release(segment);
-        self.release(buddy);
+        // the one that lies further back first, so that the other does not move
+        let (first, second) = if segment.place() > buddy.place() { (segment, buddy) } else { (buddy, segment) };
+        self.release(first);
+        self.release(second);
         self.halve_directory();
-        Some(fresh)
+        // the fresh one may have moved
+        Some(self.directory[self.directory_index(hash)])
     }
 
     fn halve_directory(&mut self) {
@@ -756,38 +636,10 @@ impl<B: Block> Table<B> {
             self.directory = Vec::new();
             self.global_depth = 0;
             self.deepest = 0;
+            self.rows = None;
         }
         Some(blocks)
     }
-}
-
-/// The indices of the bits set in `mask`.
-fn bits(mut mask: u8) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        let at = mask.trailing_zeros() as usize;
-        mask &= mask.wrapping_sub(1);
-        (at < 8).then_some(at)
-    })
-}
-
-/// Puts a slot into its home bucket or one of the next; `false` if all are full.
-fn place(segment: SegmentRef, hash: u64, tag: u8, slot: u64) -> bool {
-    let home = segment.home(hash);
-    let mut index = home;
-    for _ in 0..=segment.max_steps() {
-        if let Some(at) = segment.bucket(index).free_slot() {
-            segment.bucket(index).place(at, tag, slot);
-            segment.header().len += 1;
-            let mut passed = home;
-            while passed != index {
-                segment.bucket(passed).occupied |= OVERFLOW;
-                passed = segment.next(passed);
-            }
-            return true;
-        }
-        index = segment.next(index);
-    }
-    false
 }
 
 /// Iterator over the blocks of a table.
@@ -865,6 +717,21 @@ mod tests {
         Table::new(KeyHasher::new(1, 2))
     }
 
+    /// Each segment is found by the hash in its header, and those in rows lie without gaps.
+    fn check_places(table: &Table<Text>) {
+        let mut places = HashMap::<usize, Vec<u32>>::new();
+        let mut at = 0;
+        while let Some(&segment) = table.directory.get(at) {
+            assert!(table.segment_of(segment.header().hash) == Some(segment));
+            places.entry(segment.buckets()).or_default().extend(Some(segment.place()).filter(|&place| place > 0));
+            at += 1 << (table.global_depth - segment.depth());
+        }
+        for mut row in places.into_values() {
+            row.sort();
+            assert!(row.iter().copied().eq(1..=u32::try_from(row.len()).expect("few")));
+        }
+    }
+
     #[test]
     fn behaves_as_a_std_map_through_growth_and_shrinking() {
         for seed in 0..4 {
@@ -889,6 +756,7 @@ mod tests {
                     }
                 }
                 assert_eq!(table.len(), model.len());
+                check_places(&table);
                 let mut all: Vec<_> = table.iter().map(key_of).collect();
                 all.sort();
                 all.dedup();
