@@ -33,6 +33,8 @@ const _: () = assert!(BULK_MAX_UNAUTHENTICATED as usize >= READ_CHUNK, "what one
 pub const ERROR_CODES: usize = 128;
 /// Keys that the table of client-side caches gives up at a time when it is over its limit.
 pub const CACHES_SLICE: usize = 100;
+/// Bytes of an allocation that small pieces of the stream share.
+pub const STREAM_CHUNK: usize = 64 * 1024;
 /// Bytes of the queue of commands to propagate that are kept for the next command.
 pub const SPARE_STREAM: usize = 64 * 1024;
 /// Timers of clients that fire in one turn.

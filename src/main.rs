@@ -61,6 +61,9 @@ fn serve(mut config: Config) -> Result<(), String> {
     let seed = random::entropy_seed().map_err(|error| format!("No randomness from the system: {error}"))?;
     let mut server = Server::new(config, commands, seed, clock::now(), stopwatch::best());
     server.state.host = process::host();
+    if let Err(reason) = server.state.adjust_oom_score() {
+        log::warn!("Unable to write oom_score_adj: {reason}");
+    }
     server.state.process.os = process::system_name();
     server.state.process.supervisor = supervisor;
     server.state.process.pid = std::process::id();

@@ -86,6 +86,30 @@ pub fn report() -> [usize; 4] {
     [0; 4]
 }
 
+/// The number that a control of the allocator (`arenas.page`) reads, if it is one.
+pub fn control(name: &std::ffi::CStr) -> Option<u64> {
+    #[cfg(not(miri))]
+    {
+        [8, 4, 1].into_iter().find_map(|width: usize| {
+            let (mut bytes, mut size) = ([0u8; 8], width);
+            let none = std::ptr::null_mut();
+            // SAFETY: the name ends with a zero, and the allocator writes `size` bytes at most, for which there is room.
+            let code = unsafe { tikv_jemalloc_sys::mallctl(name.as_ptr(), (&raw mut bytes).cast(), &raw mut size, none, 0) };
+            let value = match width {
+                8 => u64::from_ne_bytes(bytes),
+                4 => u64::from(u32::from_ne_bytes(*bytes.first_chunk().expect("four of eight"))),
+                _ => u64::from(bytes[0]),
+            };
+            (code == 0).then_some(value)
+        })
+    }
+    #[cfg(miri)]
+    {
+        let _ = name;
+        None
+    }
+}
+
 /// Gives memory that is not in use back to the system; `false` if the allocator would not.
 pub fn purge() -> bool {
     #[cfg(not(miri))]

@@ -334,7 +334,7 @@ fn letters(client: &Client) -> String {
 }
 
 /// One line of CLIENT LIST.
-fn describe(state: &State, key: ClientKey, text: &mut Vec<u8>) {
+pub fn describe(state: &State, key: ClientKey, text: &mut Vec<u8>) {
     let client = &state.clients[key];
     let now = state.now.unix;
     let seconds = |since| now.saturating_sub(since).0.max(0) / 1_000_000;

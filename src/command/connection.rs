@@ -8,10 +8,14 @@ use crate::keyspace::DbIndex;
 use crate::resp::Protocol;
 use crate::resp::request::Args;
 use crate::server::REDIS_VERSION;
+use crate::server::access_log::Entry;
 use crate::server::client::ClientFlags;
 use crate::server::context::{Ctx, DONE, Outcome, integer};
 use crate::server::error::Error;
 use crate::server::row::{Command, Flags};
+
+use super::acl::DEFAULT_USER;
+use super::client::describe;
 
 /// The rows of the family.
 pub const COMMANDS: &[Command] = &[
@@ -109,20 +113,40 @@ fn auth(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
         3 => (args.at(1), args.at(2)),
         _ => return Err(Error::SYNTAX),
     };
-    log_in(ctx, user, password)?;
+    log_in(ctx, args, user, password)?;
     ctx.reply.ok();
     DONE
 }
 
 /// Logs the client in, or says why not.
-fn log_in(ctx: &mut Ctx<'_>, user: &[u8], password: &[u8]) -> Result<(), Error> {
+fn log_in(ctx: &mut Ctx<'_>, args: Args<'_>, user: &[u8], password: &[u8]) -> Result<(), Error> {
     let wanted = &ctx.state.config.requirepass;
-    if user != b"default" || !wanted.is_empty() && !same_secret(wanted, password) {
-        ctx.state.stats.access_denied += 1;
+    if user != DEFAULT_USER || !wanted.is_empty() && !same_secret(wanted, password) {
+        note_refusal(ctx, args, user);
         return Err(Error::WRONG_PASS);
     }
     ctx.client().flags.set(ClientFlags::AUTHENTICATED, true);
     Ok(())
+}
+
+/// Counts and logs a refused login.
+fn note_refusal(ctx: &mut Ctx<'_>, args: Args<'_>, user: &[u8]) {
+    let mut client = Vec::new();
+    describe(ctx.state, ctx.client, &mut client);
+    let at_ms = ctx.now().0;
+    let attempt = Entry {
+        id: 0,
+        count: 1,
+        in_transaction: ctx.client().flags.any(ClientFlags::MULTI),
+        command: args.at(0).into(),
+        user: user.into(),
+        client: client.trim_ascii_end().into(),
+        created_ms: at_ms,
+        updated_ms: at_ms,
+    };
+    let most = usize::try_from(ctx.state.config.acllog_max_len).unwrap_or(usize::MAX);
+    ctx.state.access_log.note(attempt, most);
+    ctx.state.stats.access_denied += 1;
 }
 
 /// Compares in a time that tells nothing of where the two differ.
@@ -165,7 +189,7 @@ fn hello(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
         }
     }
     if let Some((user, password)) = login {
-        log_in(ctx, user, password)?;
+        log_in(ctx, args, user, password)?;
     }
     if !ctx.client().flags.any(ClientFlags::AUTHENTICATED) {
         return Err(Error::fixed(

@@ -4,8 +4,10 @@
 //! command, add a row and its handler to the family's file; lookup, arity, COMMAND, access control,
 //! propagation and the tests' workload follow from the row.
 
+pub mod acl;
 pub mod bitmap;
 pub mod client;
+pub mod cluster;
 pub mod connection;
 #[cfg(test)]
 mod effects_tests;
@@ -34,8 +36,10 @@ use crate::server::row::Command;
 
 /// Every family's rows.
 pub const FAMILIES: &[&[Command]] = &[
+    acl::COMMANDS,
     bitmap::COMMANDS,
     client::COMMANDS,
+    cluster::COMMANDS,
     connection::COMMANDS,
     geo::COMMANDS,
     hash::COMMANDS,
@@ -56,6 +60,7 @@ pub const FAMILIES: &[&[Command]] = &[
     server::info::COMMANDS,
     server::latency::COMMANDS,
     server::memory::COMMANDS,
+    server::module::COMMANDS,
     server::slowlog::COMMANDS,
     server::top::COMMANDS,
     sort::COMMANDS,

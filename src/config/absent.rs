@@ -58,9 +58,7 @@ const CLUSTER: &str = "this server does not form clusters";
 const TLS: &str = "this server does not speak TLS";
 const DEFRAG: &str = "this server does not move live data to defragment memory";
 const USERS: &str = "this server has the default user only";
-const OOM: &str = "this server leaves its score with the kernel's out-of-memory killer alone";
 const PINNING: &str = "this server does not pin itself to processors";
-const MODULES: &str = "this server loads no modules";
 const THREADS: &str = "one thread does all the work";
 const RDMA: &str = "this server speaks TCP and Unix sockets only";
 const MPTCP: &str = "this server does not use multipath TCP";
@@ -98,9 +96,6 @@ pub(super) static ROWS: &[Row] = &[
         .is(Shape::Text(any_text), Settable)
         .about("Names of start-up warnings to pass over."),
     moot("io-threads-do-reads", "no", THREADS).is(BOOL, Hidden).about("Lets I/O threads read and parse as well."),
-    moot("acllog-max-len", "128", "there are no users whose accesses could be refused")
-        .is(int(0, LONG), Settable)
-        .about("Number of refused accesses that ACL LOG remembers."),
     moot("active-expire-effort", "1", "expired keys are found by their deadlines, not by search")
         .is(int(1, 10), Settable)
         .about("How much time is spent on removing expired keys that nobody touches, from 1 to 10."),
@@ -130,12 +125,6 @@ pub(super) static ROWS: &[Row] = &[
     absent("bio-cpulist", "", PINNING).or("bio_cpulist").about("Processors for background threads."),
     absent("aof-rewrite-cpulist", "", PINNING).or("aof_rewrite_cpulist").about("Processors for rewriting the append-only file."),
     absent("bgsave-cpulist", "", PINNING).or("bgsave_cpulist").about("Processors for writing snapshots."),
-    absent("oom-score-adj", "no", OOM)
-        .is(Shape::Word(&["no", "yes", "relative", "absolute"]), Settable)
-        .about("Adjusts the score of the process with the out-of-memory killer."),
-    absent("oom-score-adj-values", "0 200 800", OOM)
-        .is(Shape::OomValues, Settable)
-        .about("Adjustments for a primary, a replica and a background child."),
     absent("socket-mark-id", "0", "sockets carry no mark")
         .is(int(0, u32::MAX as i128), Fixed)
         .about("Mark that the kernel puts on packets of this server."),
@@ -162,7 +151,6 @@ pub(super) static ROWS: &[Row] = &[
         .off(&["C", "POSIX"])
         .about("Locale by which SORT ALPHA compares."),
     // ---- modules, users
-    moot("enable-module-command", "no", MODULES).is(Shape::Word(&["no", "yes", "local"]), Fixed).about("Who may use MODULE."),
     absent("aclfile", "", USERS).is(Shape::Text(any_text), Fixed).about("File that holds users."),
     absent("acl-pubsub-default", "resetchannels", USERS)
         .is(Shape::Word(&["allchannels", "resetchannels"]), Settable)

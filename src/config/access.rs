@@ -102,6 +102,12 @@ impl Config {
         }
     }
 
+    /// `oom-score-adj-values`: of a primary, a replica and a child.
+    pub fn oom_adjustments(&self) -> [i32; 3] {
+        let mut words = self.oom_score_adj_values.split(' ').map(|word| word.parse().expect("the shape has checked the numbers"));
+        [0; 3].map(|_| words.next().expect("and that there are three"))
+    }
+
     /// The text of a directive as CONFIG GET shows it.
     pub fn show(&self, name: &str) -> Option<Vec<u8>> {
         directives::find(name.as_bytes()).map(|(row, _)| row.show(self))

@@ -24,8 +24,8 @@ use super::absent;
 use super::shape::{INT, LONG, Notation, Shape, UINT, any_text, append_dir_name, append_file_name, int, memory, snapshot_name};
 use super::values::{ClientMemory, Field, KeyspaceEvents, MaxMemory, OutputLimits, SavePoint, Value};
 use super::words::{
-    AppendFsync, DisklessLoad, Guard, LogLevel, MaxmemoryPolicy, PropagationFailure, RdbVersionCheck, ShutdownActions, Supervised,
-    SyslogFacility,
+    AppendFsync, DisklessLoad, Guard, LogLevel, MaxmemoryPolicy, OomScoreAdj, PropagationFailure, RdbVersionCheck, ShutdownActions,
+    Supervised, SyslogFacility,
 };
 
 /// Whether and how a directive may change while the server runs.
@@ -214,10 +214,14 @@ settings! {
         "Who may change `dir` and `dbfilename` with CONFIG SET: `no`, `yes` or `local` connections.";
     "enable-debug-command", enable_debug_command: Guard = "no", Shape::Word(Guard::WORDS), Fixed,
         "Who may use DEBUG: `no`, `yes` or `local` connections.";
+    "enable-module-command", enable_module_command: Guard = "no", Shape::Word(Guard::WORDS), Fixed,
+        "Who may ask for modules, of which this server loads none: `no`, `yes` or `local` connections.";
 
     // ---- access
     "requirepass", requirepass: Vec<u8> = "", Shape::Secret, Settable,
         "Password of the default user.";
+    "acllog-max-len", acllog_max_len: u64 = "128", int(0, LONG), Settable,
+        "Number of refused logins that ACL LOG remembers.";
 
     // ---- memory
     "maxmemory", maxmemory: MaxMemory = "0", Shape::MaxMemory, Settable,
@@ -238,6 +242,11 @@ settings! {
         "Frees evicted values in the background.";
     "lazyfree-lazy-server-del", lazyfree_lazy_server_del: bool = "no", Shape::Bool, Settable,
         "Frees values that a command overwrites, as RENAME does, in the background.";
+
+    "oom-score-adj", oom_score_adj: OomScoreAdj = "no", Shape::Word(OomScoreAdj::WORDS), Settable,
+        "Whether and how the score with the kernel's out-of-memory killer is set: not at all, added to what it was (`yes`, `relative`), or `absolute`.";
+    "oom-score-adj-values", oom_score_adj_values: String = "0 200 800", Shape::OomValues, Settable,
+        "That score for a primary, a replica and a background child, each from -2000 to 2000.";
 
     // ---- clients
     "client-output-buffer-limit", client_output_buffer_limit: OutputLimits =

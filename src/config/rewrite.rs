@@ -30,10 +30,10 @@ const FILE_ONLY: [&str; 4] = ["include", "rename-command", "user", "loadmodule"]
 pub type Extra<'a> = (&'a str, Vec<Vec<u8>>);
 
 /// The new text of the configuration file. `old` is empty when there is no file yet.
-pub fn rewrite(old: &[u8], config: &Config, extra: &[Extra<'_>]) -> Vec<u8> {
+pub fn rewrite(old: &[u8], config: &Config, extra: &[Extra<'_>], extent: Extent) -> Vec<u8> {
     let mut draft = Draft::read(old);
     for row in directives::rows() {
-        draft.put_row(row, config);
+        draft.put_row(row, config, extent);
     }
     for (option, lines) in extra {
         for line in lines {
@@ -42,6 +42,15 @@ pub fn rewrite(old: &[u8], config: &Config, extra: &[Extra<'_>]) -> Vec<u8> {
         draft.drop_leftovers(option);
     }
     draft.into_text()
+}
+
+/// Which directives get a line that have none yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Those that are not at their defaults.
+    Needed,
+    /// All of them.
+    All,
 }
 
 /// Whether a line must be in the file even when the old file has none to replace.
@@ -86,11 +95,11 @@ impl Draft {
         }
     }
 
-    fn put_row(&mut self, row: &Row, config: &Config) {
+    fn put_row(&mut self, row: &Row, config: &Config, extent: Extent) {
         let value = row.value(config);
         let default = row.default_value();
         for (index, words) in row.shape.write(&value).into_iter().enumerate() {
-            let need = match needs_line(row.shape, &value, &default, index) {
+            let need = match extent == Extent::All || needs_line(row.shape, &value, &default, index) {
                 true => Need::Always,
                 false => Need::OnlyInPlace,
             };

@@ -462,12 +462,12 @@ fn parse_oom_values(words: &[Vec<u8>]) -> Result<Value, String> {
     if words.len() != 3 {
         return Err("wrong number of arguments".to_string());
     }
-    let in_range = |word: &Vec<u8>| number::parse_i64(word).is_some_and(|n| n.abs() <= 2000);
-    if !words.iter().all(in_range) {
+    let in_range = |word: &Vec<u8>| number::parse_i64(word).filter(|n| (-2000..=2000).contains(n));
+    let Some(numbers) = words.iter().map(in_range).collect::<Option<Vec<i64>>>() else {
         let text = "Invalid oom-score-adj-values, elements must be between -2000 and 2000.";
         return Err(text.to_string());
-    }
-    Ok(Value::Text(words.join(&b' ')))
+    };
+    Ok(Value::Text(numbers.iter().map(i64::to_string).collect::<Vec<_>>().join(" ").into_bytes()))
 }
 
 /// Accepts any text.

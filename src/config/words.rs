@@ -92,6 +92,11 @@ words! {
 }
 
 words! {
+    /// What the score with the kernel's out-of-memory killer is reckoned from.
+    OomScoreAdj, default No { No = "no", Yes = "yes", Relative = "relative", Absolute = "absolute" }
+}
+
+words! {
     /// What becomes of a server when a command that its primary or its append-only file had carried out fails.
     PropagationFailure, default Ignore { Ignore = "ignore", Panic = "panic", PanicOnReplicas = "panic-on-replicas" }
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::io::Write;
 
+use crate::base::random;
 use crate::config::Config;
 use crate::server::host::{Host, Usage};
 
@@ -104,7 +105,19 @@ pub fn host() -> Host {
             std::thread::sleep(time);
             time
         },
+        oom_score: || {
+            let text = fs::read_to_string(oom_score_file(None)).map_err(reason)?;
+            text.trim().parse().map_err(|_| format!("what is no number: {text}"))
+        },
+        set_oom_score: |pid, score| fs::write(oom_score_file(pid), score.to_string()).map_err(reason),
+        entropy: |bytes| random::entropy(bytes).map_err(reason),
     }
+}
+
+/// Where Linux keeps the score of this process, or of another.
+fn oom_score_file(pid: Option<u32>) -> String {
+    let process = pid.map_or("self".to_string(), |pid| pid.to_string());
+    format!("/proc/{process}/oom_score_adj")
 }
 
 /// The error's text as C's `strerror` has it, without Rust's number in brackets.

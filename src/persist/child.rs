@@ -264,6 +264,11 @@ impl Child {
         self.pid
     }
 
+    /// The same, if it is a process.
+    pub fn process(&self) -> Option<u32> {
+        matches!(self.kind, Kind::Process(_)).then_some(self.pid)
+    }
+
     /// How far it is, by the last word that was [listened](Child::listen) to.
     pub fn pulse(&self) -> Pulse {
         self.pulse

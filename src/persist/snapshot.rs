@@ -160,6 +160,11 @@ impl Snapshots {
         self.running.is_some()
     }
 
+    /// The process that makes it, if one does.
+    pub fn child(&self) -> Option<u32> {
+        self.running.as_ref()?.child.process()
+    }
+
     /// What the running one is for.
     pub fn target(&self) -> Option<Target> {
         self.running.as_ref().map(|running| running.target)

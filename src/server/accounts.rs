@@ -25,16 +25,17 @@ impl Accounts {
     /// What they are now.
     pub fn take(state: &State, space: &Keyspace) -> Accounts {
         let used = memory::used();
-        let of = |replica: bool| {
-            let same = |client: &&Client| client.flags.any(ClientFlags::REPLICA) == replica;
-            state.clients.iter().map(|(_, client)| client).filter(same).map(Client::memory).sum()
-        };
+        let is_replica = |client: &Client| client.flags.any(ClientFlags::REPLICA);
+        let (replicas, clients): (Vec<&Client>, Vec<&Client>) =
+            state.clients.iter().map(|(_, client)| client).partition(|client| is_replica(client));
+        // what replicas share is there once
+        let own = |client: &&Client| client.memory() - client.output.shared();
         Accounts {
             used,
             peak: state.stats.peak_memory.max(used),
             startup: state.startup_memory.min(used),
-            clients: of(false),
-            replicas: of(true),
+            clients: clients.into_iter().map(Client::memory).sum(),
+            replicas: replicas.iter().map(own).sum::<usize>() + state.replica_blocks(),
             tables: space.databases().iter().map(|database| database.overhead()).sum(),
         }
     }

@@ -21,8 +21,7 @@
 //!
 //! While `maxmemory` is 0 none of this runs: a command looks at one bool.
 
-use super::client::ClientFlags;
-use super::client::ClientKey;
+use super::client::{Client, ClientFlags, ClientKey};
 use super::consequences::Grouping;
 use super::stats::Culprit;
 use super::{Server, State};
@@ -106,8 +105,20 @@ impl State {
     /// Bytes that are in use but do not count: the output of replicas, and what waits for the append-only
     /// file.
     pub fn uncounted_memory(&self) -> usize {
-        let replicas = self.clients.iter().filter(|(_, client)| client.flags.any(ClientFlags::REPLICA));
-        replicas.map(|(_, client)| client.output.memory()).sum::<usize>() + self.feed.buffered()
+        let waiting = usize::try_from(self.replication.pending_bytes).unwrap_or(usize::MAX);
+        let own = |(_, client): (ClientKey, &Client)| client.output.memory() - client.output.shared();
+        self.replica_blocks() + self.replicas().map(own).sum::<usize>() + self.feed.buffered() + self.aof.buffered() + waiting
+    }
+
+    fn replicas(&self) -> impl Iterator<Item = (ClientKey, &Client)> {
+        self.clients.iter().filter(|(_, client)| client.flags.any(ClientFlags::REPLICA))
+    }
+
+    /// Bytes of the history that are kept for replicas alone: all of them share its blocks, and the backlog has
+    /// the last of these anyway.
+    pub fn replica_blocks(&self) -> usize {
+        let most = self.replicas().map(|(_, client)| client.output.shared()).max().unwrap_or(0);
+        most.saturating_sub(usize::try_from(self.replication.stream.held()).unwrap_or(usize::MAX))
     }
 
     /// By how much what counts of the memory in use is above the ceiling.

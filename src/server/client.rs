@@ -13,7 +13,7 @@ use super::registry::CommandId;
 use super::tracking::Tracking;
 use super::transaction::Transaction;
 use crate::base::clock::Micros;
-use crate::config::ClientClass;
+use crate::config::{ClientClass, Guard};
 use crate::keyspace::DbIndex;
 use crate::resp::Protocol;
 use crate::resp::request::Partial;
@@ -203,6 +203,15 @@ impl Client {
         }
     }
 
+    /// Whether it is among those whom a directive lets.
+    pub fn passes(&self, guard: Guard) -> bool {
+        match guard {
+            Guard::No => false,
+            Guard::Yes => true,
+            Guard::Local => self.flags.any(ClientFlags::LOOPBACK.or(ClientFlags::UNIX_SOCKET).or(ClientFlags::REPLAY)),
+        }
+    }
+
     /// Whether its next request must not run now.
     #[inline]
     pub fn is_held(&self) -> bool {
@@ -219,11 +228,12 @@ impl Client {
         }
     }
 
-    /// Memory it takes, in bytes: the session, its buffers, and what it has queued.
+    /// Memory it takes, in bytes: the session, its buffers, and what it has queued. A request that has told its length is
+    /// counted as if it had arrived: its client will have that room in any case.
     pub fn memory(&self) -> usize {
         size_of::<Client>()
             + self.output.memory()
-            + self.pending_input
+            + self.pending_input.max(self.partial.wanted())
             + self.name.len()
             + self.transaction.as_ref().map_or(0, |t| t.bytes())
             + self.blocked.as_ref().map_or(0, |b| b.bytes())

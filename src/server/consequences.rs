@@ -8,7 +8,7 @@
 
 use std::ops::Range;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::client::{ClientFlags, ClientKey};
 use super::{Later, Server, State};
@@ -30,6 +30,8 @@ pub enum Grouping {
 #[derive(Default)]
 pub struct Feed {
     bytes: Vec<u8>,
+    /// What is taken is cut from this, so that many small pieces are few allocations and none is larger than it need be.
+    chunk: BytesMut,
     replicas_only: Vec<Range<usize>>,
     selected: Option<DbIndex>,
 }
@@ -40,6 +42,8 @@ impl Feed {
         let scattered = std::mem::take(&mut effects.scattered);
         let together = grouping == Grouping::Together && effects.propagated.len() > 1 && !scattered;
         if together {
+            // outside, as Redis has it
+            self.select(effects.propagated[0].db);
             self.word(b"MULTI");
         }
         let mut start = 0;
@@ -75,7 +79,7 @@ impl Feed {
 
     /// Bytes of memory that the stream takes here.
     pub fn buffered(&self) -> usize {
-        self.bytes.capacity()
+        self.bytes.capacity() + self.chunk.capacity()
     }
 
     /// Adds a command that belongs to no database, for replicas alone (PING).
@@ -98,7 +102,21 @@ impl Feed {
     /// The stream since it was last taken, and the parts of it that are for replicas alone: the
     /// append-only file leaves them out (PUBLISH).
     pub fn take(&mut self) -> (Bytes, Vec<Range<usize>>) {
-        (Bytes::from(std::mem::take(&mut self.bytes)), std::mem::take(&mut self.replicas_only))
+        let len = self.bytes.len();
+        let block = if len > limits::STREAM_CHUNK / 4 {
+            Bytes::copy_from_slice(&self.bytes)
+        } else {
+            if self.chunk.capacity() < len {
+                self.chunk = BytesMut::with_capacity(limits::STREAM_CHUNK);
+            }
+            self.chunk.extend_from_slice(&self.bytes);
+            self.chunk.split().freeze()
+        };
+        self.bytes.clear();
+        if self.bytes.capacity() > limits::SPARE_STREAM {
+            self.bytes = Vec::new();
+        }
+        (block, std::mem::take(&mut self.replicas_only))
     }
 
     /// The database that the stream has selected; 0 when the next command will say.

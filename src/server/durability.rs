@@ -163,7 +163,7 @@ impl State {
         let means = Means { storage: &*snapshots.storage, spawn: snapshots.spawn, config, now: *now, policy };
         let started = rewrites.start(aof, &means, &plan, space, rewrite == Rewrite::First);
         if started.is_ok() {
-            self.note_fork(since);
+            self.note_fork(since, self.rewrites.child());
         }
         self.feed.reselect();
         self.update_recording(space);

@@ -42,14 +42,17 @@ impl State {
         let started = self.stopwatch.now();
         let begun = self.snapshots.start(space, &self.config, REDIS_VERSION, self.now, order);
         if begun.is_ok() {
-            self.note_fork(started);
+            self.note_fork(started, self.snapshots.child());
         }
         self.heed_snapshots();
         begun
     }
 
-    /// A child was started; `since` is the stopwatch before.
-    pub(super) fn note_fork(&mut self, since: u64) {
+    /// A child was started; `since` is the stopwatch before, and it is a process of that number, if it is one.
+    pub(super) fn note_fork(&mut self, since: u64, pid: Option<u32>) {
+        if let Some(pid) = pid {
+            self.adjust_child(pid);
+        }
         let nanos = self.stopwatch.now().saturating_sub(since);
         self.stats.forks += 1;
         self.stats.last_fork_micros = nanos / 1000;

@@ -45,6 +45,12 @@ pub struct Host {
     pub raise_descriptor_limit: fn(u32) -> u32,
     /// Holds the whole server: DEBUG SLEEP. Gives how long it did.
     pub sleep: fn(Duration) -> Duration,
+    /// The process's score with the kernel's out-of-memory killer.
+    pub oom_score: fn() -> Result<i32, String>,
+    /// Sets it, for this process or for a child of that number.
+    pub set_oom_score: fn(Option<u32>, i32) -> Result<(), String>,
+    /// Fills it with bytes that nobody can guess.
+    pub entropy: fn(&mut [u8]) -> Result<(), String>,
 }
 
 impl Default for Host {
@@ -57,6 +63,9 @@ impl Default for Host {
             replace: |_, _| Err("there is no file system here".to_string()),
             raise_descriptor_limit: |clients| clients,
             sleep: |_| Duration::ZERO,
+            oom_score: || Err("there is no such score here".to_string()),
+            set_oom_score: |_, _| Err("there is no such score here".to_string()),
+            entropy: |_| Err("there is no randomness here".to_string()),
         }
     }
 }

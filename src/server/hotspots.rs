@@ -72,9 +72,13 @@ pub struct Hotspots {
     on: bool,
     /// Commands until the next one that is looked at.
     countdown: u32,
-    /// The same of the next sample; the countdown may be shorter for a session.
+    /// What the countdown was set to.
+    armed: u32,
+    /// Commands from there until the next sample; the countdown may be shorter for a session.
     until_sample: u32,
-    /// How many commands a sample stands for, on average.
+    /// How many commands the next sample stands for: the stride when it was drawn.
+    stands_for: u32,
+    /// How many commands a sample stands for at present, on average.
     stride: u32,
     sampled: u64,
     commands_before: u64,
@@ -156,7 +160,9 @@ impl Hotspots {
         Hotspots {
             on: false,
             countdown: u32::MAX,
+            armed: u32::MAX,
             until_sample: 1,
+            stands_for: 1,
             stride: 1,
             sampled: 0,
             commands_before: 0,
@@ -191,8 +197,8 @@ impl Hotspots {
         }
         self.big.clear();
         self.suspects.clear();
-        (self.stride, self.until_sample) = (1, 1);
-        self.recount();
+        (self.stride, self.stands_for, self.until_sample) = (1, 1, 1);
+        self.arm();
     }
 
     /// Whether the command that has just run is due to be looked at.
@@ -207,10 +213,27 @@ impl Hotspots {
         if self.on { (LARGE_NANOS, LARGE_BYTES) } else { (u64::MAX, u64::MAX) }
     }
 
-    /// Sets the countdown to whatever comes first.
+    /// Sets the countdown to whatever comes first; what it has counted is not lost.
     pub fn recount(&mut self) {
+        self.until_sample = self.until_sample.saturating_sub(self.armed - self.countdown).max(1);
+        self.arm();
+    }
+
+    fn arm(&mut self) {
         let sample = if self.on { self.until_sample } else { u32::MAX };
-        self.countdown = if self.session.as_ref().is_some_and(|session| !session.stopped) { 1 } else { sample };
+        self.armed = if self.is_in_session() { 1 } else { sample };
+        self.countdown = self.armed;
+    }
+
+    /// How many commands the one that has just run stands for as a sample; 0 if it is none.
+    fn take_sample(&mut self) -> u32 {
+        let passed = self.armed - self.countdown;
+        self.until_sample = self.until_sample.saturating_sub(passed);
+        let factor = if self.on && self.until_sample == 0 { self.stands_for } else { 0 };
+        if self.until_sample == 0 {
+            self.draw_sample();
+        }
+        factor
     }
 
     /// How many commands one sample stands for at present.
@@ -288,21 +311,10 @@ pub fn look(ctx: &mut Ctx<'_>, args: Args<'_>, nanos: u64, replied: u64) {
     }
     let bytes = ctx.state.request_bytes + replied;
     let spots = &mut ctx.state.hotspots;
+    let is_large = nanos >= LARGE_NANOS || ctx.state.request_bytes >= LARGE_BYTES || replied >= LARGE_BYTES;
     let counted = spots.countdown == 0;
-    let mut factor = 0.0;
-    if counted && spots.on {
-        spots.until_sample = spots.until_sample.saturating_sub(if spots.is_in_session() { 1 } else { spots.until_sample });
-        if spots.until_sample == 0 {
-            factor = f64::from(spots.stride);
-            spots.draw_sample();
-        }
-    }
-    if spots.on && (nanos >= LARGE_NANOS || ctx.state.request_bytes >= LARGE_BYTES || replied >= LARGE_BYTES) {
-        // one that is always looked at stands for itself
-        factor = 1.0;
-    }
+    let factor = spots.look_at(is_large);
     let in_session = counted && spots.session.as_mut().is_some_and(|session| session.counts(nanos, bytes, &mut spots.random));
-    spots.recount();
     if factor > 0.0 || in_session {
         attribute(ctx, args, [1.0, nanos as f64, bytes as f64], factor, in_session);
     }
@@ -336,6 +348,14 @@ impl Hotspots {
         self.session.as_ref().is_some_and(|session| !session.stopped)
     }
 
+    /// How many commands the one that has just run stands for; 0 for none. One that is always looked at stands for
+    /// itself, sample or not.
+    fn look_at(&mut self, is_large: bool) -> f64 {
+        let sample = self.take_sample();
+        self.arm();
+        if self.on && is_large { 1.0 } else { f64::from(sample) }
+    }
+
     fn draw_sample(&mut self) {
         self.sampled += 1;
         if self.sampled > SAMPLES_A_SECOND && self.stride < limits::HOTSPOT_STRIDE_MAX {
@@ -343,6 +363,7 @@ impl Hotspots {
             self.stride *= 2;
             self.sampled = SAMPLES_A_SECOND / 2;
         }
+        self.stands_for = self.stride;
         self.until_sample = draw(self.stride, &mut self.random);
     }
 }
@@ -481,6 +502,57 @@ mod tests {
         ] {
             assert_eq!(prefix(key.as_bytes()), expected.as_bytes(), "{key}");
         }
+    }
+
+    /// What all commands of a run, each large or not, are taken for: large ones, small ones.
+    fn estimate(commands: u32, is_large: impl Fn(u32) -> bool, mut between: impl FnMut(u32, &mut Hotspots)) -> (f64, f64) {
+        let mut spots = Hotspots::new(&mut Random::from_seed(5));
+        spots.configure(true, 0.0);
+        let (mut large, mut small) = (0.0, 0.0);
+        for at in 0..commands {
+            between(at, &mut spots);
+            let is_due = spots.is_due();
+            let sum = if is_large(at) { &mut large } else { &mut small };
+            if is_due || is_large(at) {
+                *sum += spots.look_at(is_large(at));
+            }
+        }
+        (large, small)
+    }
+
+    #[test]
+    fn samples_and_large_commands_add_up_to_all() {
+        const COMMANDS: u32 = 2_000_000;
+        for every in [3, 50, 1000, u32::MAX] {
+            let is_large = |at: u32| at % every == every - 1;
+            let cron = |at: u32, spots: &mut Hotspots| {
+                if at.is_multiple_of(20_000) {
+                    // the load swings
+                    spots.adapt(0.0, u64::from(at) * (1 + u64::from(at / 20_000 % 5)), 10);
+                }
+            };
+            let (large, small) = estimate(COMMANDS, is_large, cron);
+            assert_eq!(large, f64::from(COMMANDS / every), "every {every}");
+            let truth = f64::from(COMMANDS - COMMANDS / every);
+            assert!((small / truth - 1.0).abs() < 0.05, "{small} for {truth}, every {every}");
+        }
+    }
+
+    #[test]
+    fn a_session_costs_no_samples() {
+        const COMMANDS: u32 = 400_000;
+        let session = |at: u32, spots: &mut Hotspots| {
+            if at.is_multiple_of(20_000) {
+                spots.adapt(0.0, u64::from(at), 10);
+            }
+            if at.is_multiple_of(100) {
+                let on = at.is_multiple_of(200);
+                spots.session = on.then(|| Session::new(0, None, 1, [true, true], 10, Usage::default()));
+                spots.recount();
+            }
+        };
+        let (_, small) = estimate(COMMANDS, |_| false, session);
+        assert!((small / f64::from(COMMANDS) - 1.0).abs() < 0.1, "{small}");
     }
 
     #[test]

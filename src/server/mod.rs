@@ -9,6 +9,7 @@
 /// The version of Redis whose commands and replies this server has; clients choose their ways by it.
 pub const REDIS_VERSION: &str = "8.0.6";
 
+pub mod access_log;
 pub mod accounts;
 pub mod blocking;
 pub mod ceiling;
@@ -30,6 +31,7 @@ pub mod latency;
 pub mod loading;
 pub mod migration;
 pub mod monitor;
+pub mod oom;
 pub mod output;
 pub mod pubsub;
 pub mod receipt;
@@ -69,6 +71,7 @@ use crate::resp::request::{Partial, Span};
 use crate::resp::writer::Reply;
 use crate::script::Scripts;
 
+use access_log::AccessLog;
 use blocking::Parked;
 use ceiling::Ceiling;
 use client::{Client, ClientFlags, ClientKey, Clients, Peer};
@@ -83,6 +86,7 @@ use host::Host;
 use hotspots::Hotspots;
 use latency::LatencyMonitor;
 use migration::Migrations;
+use oom::OomScore;
 use output::Output;
 use pubsub::PubSub;
 use registry::{CommandId, Registry};
@@ -160,6 +164,8 @@ pub struct State {
     pub pause: Pause,
     /// The command log.
     pub command_logs: CommandLogs,
+    /// Refused logins.
+    pub access_log: AccessLog,
     /// Requests whose replies are not written yet, and since when they wait.
     pub service: Service,
     /// What is hot.
@@ -178,6 +184,8 @@ pub struct State {
     pub replication: Replication,
     /// What commands ask of the system.
     pub host: Host,
+    /// The process's standing with the kernel's out-of-memory killer.
+    pub oom_score: OomScore,
     /// Names of directives that CONFIG SET has changed, for who owns sockets and files.
     pub reconfigured: Vec<&'static str>,
     /// Clients that wait for other sockets.
@@ -315,6 +323,7 @@ impl Server {
             client_memory: ClientMemoryAccount::default(),
             pause: Pause::default(),
             command_logs: CommandLogs::default(),
+            access_log: AccessLog::default(),
             service: Service::default(),
             hotspots,
             stalls: Stalls::default(),
@@ -324,6 +333,7 @@ impl Server {
             latency: LatencyMonitor::default(),
             replication,
             host: Host::default(),
+            oom_score: OomScore::default(),
             reconfigured: Vec::new(),
             sockets: Sockets::default(),
             startup_memory: 0,
@@ -575,6 +585,7 @@ impl State {
     pub fn apply_config(&mut self, space: &mut Keyspace) {
         let config = &self.config;
         self.command_logs.configure(config);
+        self.access_log.limit(usize::try_from(config.acllog_max_len).unwrap_or(usize::MAX));
         self.latency.configure(config.latency_monitor_threshold);
         self.aof.keep_history(config.aof_disable_auto_gc, &*self.snapshots.storage, &rewrite::names(config));
         if !config.latency_tracking {

@@ -30,9 +30,9 @@ impl Output {
         self.queued + self.tail.len() - self.sent
     }
 
-    /// Bytes not yet sent that the limits of a client's class count.
+    /// Bytes not yet sent that the limits of a client's class count: many small blocks take more than what is in them.
     pub fn limited_len(&self) -> usize {
-        self.len().saturating_sub(self.unlimited) + self.withheld
+        (self.len() + self.queue.len() * size_of::<Bytes>()).saturating_sub(self.unlimited) + self.withheld
     }
 
     /// Whether a block that no limit counts is on its way.
@@ -48,6 +48,11 @@ impl Output {
     /// Memory that it takes, shared blocks counted in full.
     pub fn memory(&self) -> usize {
         self.queued + self.tail.capacity() + self.queue.capacity() * size_of::<Bytes>()
+    }
+
+    /// Bytes in blocks that others may share.
+    pub fn shared(&self) -> usize {
+        self.queued
     }
 
     /// Blocks in the queue: what CLIENT LIST shows as `oll`.

@@ -337,6 +337,7 @@ impl State {
         self.replication.link = Some(Link::new(host.clone(), port, space.now));
         self.config.replicaof = Some((host, port));
         space.expiry = Expiry::Hide;
+        self.heed_role();
         self.update_recording(space);
         self.update_replication_gates();
         if self.replication.was_started {
@@ -359,6 +360,7 @@ impl State {
         self.settle_stream();
         self.leave_link();
         self.config.replicaof = None;
+        self.heed_role();
         let id = self.random.hex_id();
         self.replication.stream.branch(id);
         self.feed.reselect();

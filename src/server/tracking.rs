@@ -105,7 +105,7 @@ struct Remembered {
 #[derive(Default)]
 struct Prefix {
     clients: BTreeSet<ClientKey>,
-    /// Keys that changed in this turn, and who changed each first.
+    /// Keys that changed in this turn, each with who changed it, if that was one client alone.
     changed: BTreeMap<Box<[u8]>, Option<ClientKey>>,
 }
 
@@ -190,7 +190,10 @@ impl Caches {
                 longest = common;
                 continue;
             }
-            state.changed.entry(key.into()).or_insert(author);
+            let known = state.changed.entry(key.into()).or_insert(author);
+            if *known != author {
+                *known = None;
+            }
             self.pending = true;
             match common.checked_sub(1) {
                 Some(shorter) => longest = shorter,

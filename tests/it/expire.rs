@@ -229,7 +229,7 @@ fn a_key_made_anew_while_expiry_stands_still_is_there_once() {
         world.ask(me, line);
     }
     assert_eq!(world.ask(me, "EXEC"), "[+OK, :3, :1, [\"new\", \"new\"]]");
-    assert_eq!(world.propagated(), ["MULTI", "SELECT 0", "DEL k", "APPEND k new", "EXEC"]);
+    assert_eq!(world.propagated(), ["SELECT 0", "MULTI", "DEL k", "APPEND k new", "EXEC"]);
     world.pass_ms(200);
     assert_eq!(world.ask(me, "GET k"), "\"new\"");
 }

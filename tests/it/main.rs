@@ -4,6 +4,7 @@
 //! `ruddle::resp::reader::Reply`. With `RUDDLE_ORACLE=host:port` in the environment every line also runs
 //! on a real server (which is flushed first!), so expectations are proven rather than believed.
 
+mod acl;
 mod aof;
 mod bitmap;
 mod blocking;

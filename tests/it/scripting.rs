@@ -376,7 +376,7 @@ fn only_effects_are_propagated_and_as_one() {
     let client = world.connect();
     world.propagated();
     world.ask(client, "EVAL \"redis.call('set','a',1) redis.call('incr','a') return redis.call('get','a')\" 0");
-    assert_eq!(world.propagated(), ["MULTI", "SELECT 0", "set a 1", "incr a", "EXEC"]);
+    assert_eq!(world.propagated(), ["SELECT 0", "MULTI", "set a 1", "incr a", "EXEC"]);
     world.ask(client, "EVAL \"return redis.call('incr','a')\" 0");
     assert_eq!(world.propagated(), ["incr a"]);
     world.ask(client, "EVAL \"return redis.call('get','a')\" 0");
@@ -391,7 +391,7 @@ fn only_effects_are_propagated_and_as_one() {
     world.ask(client, "SET k v");
     world.ask(client, "EVAL \"redis.call('incr','x') redis.call('nosuch')\" 0");
     world.ask(client, "EXEC");
-    assert_eq!(world.propagated(), ["MULTI", "SELECT 0", "SET k v", "incr x", "EXEC"]);
+    assert_eq!(world.propagated(), ["SELECT 0", "MULTI", "SET k v", "incr x", "EXEC"]);
 }
 
 #[test]

@@ -524,5 +524,5 @@ b EXEC
     for line in ["MULTI", "RPUSH l 1", "RPUSH l 2", "EXEC"] {
         world.ask(b, line);
     }
-    assert_eq!(world.propagated(), ["MULTI", "SELECT 0", "RPUSH l 1", "RPUSH l 2", "EXEC", "LPOP l"]);
+    assert_eq!(world.propagated(), ["SELECT 0", "MULTI", "RPUSH l 1", "RPUSH l 2", "EXEC", "LPOP l"]);
 }

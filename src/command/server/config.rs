@@ -7,7 +7,7 @@
 
 use crate::config::access::Applied;
 use crate::config::access::{failed, is_denied_while_loading};
-use crate::config::rewrite as file;
+use crate::config::rewrite::{self as file, Extent};
 use crate::resp::request::Args;
 use crate::server::ceiling::automatic_limit;
 use crate::server::context::{Block, Ctx, DONE, Flow, OnTimeout, Outcome};
@@ -136,7 +136,15 @@ fn set(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
 }
 
 fn refuse(ctx: &mut Ctx<'_>, applied: Applied, name: &str, reason: &str) -> Outcome {
-    Err(Error::new(applied.refuse(&mut ctx.state.config, name, reason)))
+    Err(take_back(ctx.state, applied, name, reason))
+}
+
+/// Everything is as it was before; the error says because of what.
+fn take_back(state: &mut State, applied: Applied, name: &str, reason: &str) -> Error {
+    let error = applied.refuse(&mut state.config, name, reason);
+    // what it was before could be set before
+    let _ = state.adjust_oom_score();
+    Error::new(error)
 }
 
 fn sockets_refused(name: &str) -> &'static str {
@@ -148,8 +156,11 @@ fn sockets_refused(name: &str) -> &'static str {
 
 /// Leaves everything as it was until the sockets are there, but finds out whether the rest can be done.
 fn wait_for_sockets(ctx: &mut Ctx<'_>, applied: Applied) -> Outcome {
-    check_process(ctx.state, &applied).map_err(|(name, reason)| Error::new(failed(name, &reason)))?;
+    let checked = check_process(ctx.state, &applied);
     ctx.state.config = *applied.before;
+    // the role is as it was, and so is the score, which could be set before
+    let _ = ctx.state.adjust_oom_score();
+    checked.map_err(|(name, reason)| Error::new(failed(name, &reason)))?;
     if let Some(dir) = applied.changed.contains(&"dir").then(|| ctx.state.config.dir.clone()) {
         // the folder was there a moment ago, when it was the working directory
         let _ = (ctx.state.host.change_dir)(&dir);
@@ -169,14 +180,14 @@ fn wait_for_sockets(ctx: &mut Ctx<'_>, applied: Applied) -> Outcome {
 fn bring_about(ctx: &mut Ctx<'_>, applied: Applied) -> Result<(), Error> {
     let state = &mut *ctx.state;
     if let Err((name, reason)) = check_process(state, &applied) {
-        return Err(Error::new(applied.refuse(&mut state.config, name, &reason)));
+        return Err(take_back(state, applied, name, &reason));
     }
     if applied.changed.contains(&"appendonly") {
         let space = ctx.db.space();
         if !state.config.appendonly {
             state.turn_aof_off(space);
         } else if state.turn_aof_on(space, !ctx.must_not_block).is_err() {
-            return Err(Error::new(applied.refuse(&mut state.config, "appendonly", "Unable to turn on AOF. Check server logs.")));
+            return Err(take_back(state, applied, "appendonly", "Unable to turn on AOF. Check server logs."));
         }
     }
     if state.config.maxmemory.auto {
@@ -190,7 +201,7 @@ fn bring_about(ctx: &mut Ctx<'_>, applied: Applied) -> Result<(), Error> {
 
 /// What the process has to do: its working directory and its limit of open files. The error is the directive
 /// and the reason.
-fn check_process(state: &State, applied: &Applied) -> Result<(), (&'static str, String)> {
+fn check_process(state: &mut State, applied: &Applied) -> Result<(), (&'static str, String)> {
     if applied.changed.contains(&"maxclients") {
         let wanted = state.config.maxclients;
         let fit = (state.host.raise_descriptor_limit)(wanted);
@@ -201,6 +212,12 @@ fn check_process(state: &State, applied: &Applied) -> Result<(), (&'static str, 
     }
     if applied.changed.contains(&"dir") {
         (state.host.change_dir)(&state.config.dir).map_err(|reason| ("dir", reason))?;
+    }
+    if let Some(name) = applied.changed.iter().find(|name| name.starts_with("oom-score-adj"))
+        && let Err(reason) = state.adjust_oom_score()
+    {
+        log::warn!("Unable to write oom_score_adj: {reason}");
+        return Err((name, "Failed to apply new oom_score_adj configuration, check server logs.".to_string()));
     }
     Ok(())
 }
@@ -219,12 +236,17 @@ fn resetstat(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
 }
 
 fn rewrite(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
+    rewrite_file(ctx, Extent::Needed)
+}
+
+/// Writes the configuration into its file.
+pub(super) fn rewrite_file(ctx: &mut Ctx<'_>, extent: Extent) -> Outcome {
     let state = &mut *ctx.state;
     let Some(path) = state.config.config_file.clone() else {
         return Err(Error::fixed("ERR The server is running without a config file"));
     };
     let written = (state.host.read)(&path).and_then(|old| {
-        let text = file::rewrite(&old, &state.config, &[]);
+        let text = file::rewrite(&old, &state.config, &[], extent);
         (state.host.replace)(&path, &text)
     });
     if let Err(reason) = written {

@@ -8,14 +8,13 @@
 use std::time::Duration;
 
 use crate::base::clock::Micros;
-use crate::base::{number, text};
-use crate::config::Guard;
+use crate::base::{memory, number, text};
+use crate::config::rewrite::Extent;
 use crate::keyspace::DbIndex;
 use crate::keyspace::effects::Event;
 use crate::keyspace::write::Ttl;
 use crate::persist::rdb::load::{Overdue, Twice};
 use crate::resp::request::Args;
-use crate::server::client::ClientFlags;
 use crate::server::context::{Ctx, DONE, Outcome, integer};
 use crate::server::dispatch;
 use crate::server::error::Error;
@@ -23,6 +22,7 @@ use crate::server::row::{Command, Flags};
 use crate::server::{Later, REDIS_VERSION};
 use crate::types::string::StringRef;
 
+use super::config::rewrite_file;
 use super::digest;
 
 /// The rows.
@@ -42,6 +42,8 @@ const HELP: &[&str] = &[
     "    Hold the server before each write to the append-only file.",
     "CHANGE-REPL-ID",
     "    Draw another replication id.",
+    "CONFIG-REWRITE-FORCE-ALL",
+    "    Write all directives into the configuration file, those at their defaults, too.",
     "DICT-RESIZING (0|1)",
     "    Nothing: tables grow and shrink a segment at a time, there is no resizing to forbid.",
     "DIGEST",
@@ -58,6 +60,8 @@ const HELP: &[&str] = &[
     "    Show the size of a value that is one packed block.",
     "LOG <text>",
     "    Write this line into the log.",
+    "MALLCTL <name>",
+    "    Show the number that a control of the allocator reads.",
     "OBJECT <key>",
     "    Show what is known of a key's block.",
     "PAUSE-CRON (0|1)",
@@ -86,15 +90,11 @@ const HELP: &[&str] = &[
 ];
 
 fn debug(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
-    let local = ctx.client().flags.any(ClientFlags::LOOPBACK.or(ClientFlags::UNIX_SOCKET).or(ClientFlags::REPLAY));
-    match ctx.state.config.enable_debug_command {
-        Guard::Yes => {}
-        Guard::Local if local => {}
-        _ => {
-            return Err(Error::fixed(
-                "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.",
-            ));
-        }
+    let guard = ctx.state.config.enable_debug_command;
+    if !ctx.client().passes(guard) {
+        return Err(Error::fixed(
+            "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.",
+        ));
     }
     let name = args.at(1).to_ascii_uppercase();
     match (name.as_slice(), args.len()) {
@@ -110,6 +110,8 @@ fn debug(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
         (b"DICT-RESIZING", 3) => {}
         (b"REPLYBUFFER", 4) if args.is(2, "PEAK-RESET-TIME") || args.is(2, "RESIZING") => {}
         (b"QUICKLIST-PACKED-THRESHOLD", 3) => check_threshold(args.at(2))?,
+        (b"CONFIG-REWRITE-FORCE-ALL", 2) => return rewrite_file(ctx, Extent::All),
+        (b"MALLCTL", 3) => return allocator_control(ctx, args.at(2)),
         (b"LOADAOF", 2) => ctx.state.later.push(Later::ReloadAof),
         (b"CHANGE-REPL-ID", 2) => {
             let id = ctx.state.random.hex_id();
@@ -147,12 +149,24 @@ const SLEEP_MAX: f64 = 86_400.0;
 fn sleep(ctx: &mut Ctx<'_>, word: &[u8]) {
     let seconds = number::parse_f64(word).unwrap_or(0.0).clamp(0.0, SLEEP_MAX);
     let slept = (ctx.state.host.sleep)(Duration::from_secs_f64(seconds));
+    if ctx.must_not_block {
+        // within a transaction and a script the time stands still
+        return;
+    }
     // who waits for a key is served by the time at the end of the command, and it may have expired by then
     let micros = u64::try_from(slept.as_micros()).unwrap_or(u64::MAX);
     let now = &mut ctx.state.now;
     now.monotonic = now.monotonic.saturating_add(micros);
     now.unix = now.unix.saturating_add(Micros(i64::try_from(micros).unwrap_or(i64::MAX)));
     ctx.db.space().now = ctx.state.now.unix.to_millis();
+}
+
+/// What a control of the allocator reads. None can be written: it would be easy to break the server.
+fn allocator_control(ctx: &mut Ctx<'_>, name: &[u8]) -> Outcome {
+    let value = std::ffi::CString::new(name).ok().and_then(|name| memory::control(&name));
+    let value = value.ok_or(Error::fixed("ERR no number that can be read"))?;
+    ctx.reply.integer(i64::try_from(value).unwrap_or(i64::MAX));
+    DONE
 }
 
 fn check_threshold(word: &[u8]) -> Result<(), Error> {

@@ -272,13 +272,12 @@ fn memory_use(report: &mut Report<'_>) {
     report.line("mem_not_counted_for_evict", state.uncounted_memory());
     let backlog = state.replication.stream.memory();
     report.line("mem_replication_backlog", backlog);
-    // all of them share the blocks of one stream
-    let retained = state.replication.attached().map(|(key, _)| state.clients[key].output.memory()).max().unwrap_or(0);
-    report.line("mem_total_replication_buffers", backlog.max(retained));
+    report.line("mem_total_replication_buffers", backlog + state.replica_blocks());
     report.line("mem_replica_full_sync_buffer", 0);
     report.line("mem_clients_slaves", accounts.replicas);
     report.line("mem_clients_normal", accounts.clients);
-    report.zeros(&["mem_cluster_links", "mem_aof_buffer"]);
+    report.zeros(&["mem_cluster_links"]);
+    report.line("mem_aof_buffer", if state.aof.phase() == Phase::Off { 0 } else { state.aof.buffered() });
     report.line("mem_allocator", memory::allocator());
     report.zeros(&["mem_overhead_db_hashtable_rehashing", "active_defrag_running"]);
     report.line("lazyfree_pending_objects", report.space.effects.garbage.len());

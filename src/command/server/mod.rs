@@ -1,7 +1,7 @@
 //! The server: what it is, how it fares, and stopping it.
 //!
 //! Each container has a file of its own ([`command`], [`config`], [`debug`], [`info`], [`latency`], [`memory`],
-//! [`slowlog`], [`hotkeys`], [`top`]); here are the commands that stand alone.
+//! [`module`], [`slowlog`], [`hotkeys`], [`top`]); here are the commands that stand alone.
 
 pub mod aof;
 pub mod command;
@@ -12,6 +12,7 @@ pub mod hotkeys;
 pub mod info;
 pub mod latency;
 pub mod memory;
+pub mod module;
 pub mod slowlog;
 pub mod top;
 

@@ -180,6 +180,11 @@ impl Appender {
         self.buffer.len()
     }
 
+    /// Memory of the buffer.
+    pub fn buffered(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     /// Bytes in the file.
     pub fn written(&self) -> u64 {
         self.written

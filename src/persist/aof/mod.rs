@@ -191,6 +191,11 @@ impl Aof {
         self.appender.as_ref().map_or(0, Appender::unwritten)
     }
 
+    /// Memory of what waits to be written.
+    pub fn buffered(&self) -> usize {
+        self.appender.as_ref().map_or(0, Appender::buffered)
+    }
+
     /// Whether a sync is under way.
     pub fn is_syncing(&self) -> bool {
         self.appender.as_ref().is_some_and(Appender::is_syncing)

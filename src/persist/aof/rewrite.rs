@@ -164,6 +164,11 @@ impl Rewrites {
         self.running.is_some()
     }
 
+    /// The process that writes it, if one does.
+    pub fn child(&self) -> Option<u32> {
+        self.running.as_ref()?.child.process()
+    }
+
     /// How far the child is.
     pub fn progress(&self, now: Now) -> Option<Progress> {
         let running = self.running.as_ref()?;
