@@ -69,7 +69,8 @@ impl Backlog {
     /// Reads once from a socket, behind what is there; `wanted` is how long it will be at least. Gives how many
     /// bytes came and for how many there was room.
     pub fn receive(&mut self, stream: &mut Stream, wanted: usize) -> io::Result<(usize, usize)> {
-        let space = self.len().clamp(limits::READ_CHUNK, limits::LONG_READ);
+        // it grows by a quarter, so that little more is taken than has come
+        let space = (self.len() / 4).clamp(limits::READ_CHUNK, limits::LONG_READ);
         if let Buffer::Short(bytes) = &self.buffer
             && bytes.len().max(wanted) > limits::SHORT_BACKLOG
         {
@@ -83,9 +84,7 @@ impl Backlog {
             Buffer::Long(region) => region.receive(stream, space),
             Buffer::Short(bytes) => {
                 let before = bytes.len();
-                if wanted > before - self.start {
-                    bytes.reserve_exact(wanted - (before - self.start) + space);
-                }
+                bytes.reserve_exact(wanted.saturating_sub(before - self.start) + space);
                 bytes.resize(before + space, 0);
                 let received = stream.read(&mut bytes[before..]);
                 bytes.truncate(before + *received.as_ref().unwrap_or(&0));

@@ -42,7 +42,7 @@ pub struct Ceiling {
     exceeded_since: Option<Monotonic>,
     /// Microseconds that this was so before.
     exceeded_micros: u64,
-    /// The last sum of what does not count, and when it was taken.
+    /// The last sum of the replicas' output, and when it was taken.
     uncounted: Option<(Monotonic, usize)>,
 }
 
@@ -105,20 +105,28 @@ impl State {
     /// Bytes that are in use but do not count: the output of replicas, and what waits for the append-only
     /// file.
     pub fn uncounted_memory(&self) -> usize {
+        self.uncounted_output() + self.unwritten_memory()
+    }
+
+    fn unwritten_memory(&self) -> usize {
         let waiting = usize::try_from(self.replication.pending_bytes).unwrap_or(usize::MAX);
+        self.feed.buffered() + self.aof.buffered() + waiting
+    }
+
+    fn uncounted_output(&self) -> usize {
         let own = |(_, client): (ClientKey, &Client)| client.output.memory() - client.output.shared();
-        self.replica_blocks() + self.replicas().map(own).sum::<usize>() + self.feed.buffered() + self.aof.buffered() + waiting
+        self.replica_blocks() + self.replicas().map(own).sum::<usize>()
     }
 
     fn replicas(&self) -> impl Iterator<Item = (ClientKey, &Client)> {
         self.clients.iter().filter(|(_, client)| client.flags.any(ClientFlags::REPLICA))
     }
 
-    /// Bytes of the history that are kept for replicas alone: all of them share its blocks, and the backlog has
-    /// the last of these anyway.
+    /// Bytes of the history that are kept for replicas alone, beyond the backlog: all of them share its blocks.
     pub fn replica_blocks(&self) -> usize {
         let most = self.replicas().map(|(_, client)| client.output.shared()).max().unwrap_or(0);
-        most.saturating_sub(usize::try_from(self.replication.stream.held()).unwrap_or(usize::MAX))
+        let held = usize::try_from(self.replication.stream.held()).unwrap_or(usize::MAX);
+        most.max(held).saturating_sub(usize::try_from(self.config.repl_backlog_size).unwrap_or(usize::MAX))
     }
 
     /// By how much what counts of the memory in use is above the ceiling.
@@ -135,10 +143,10 @@ impl State {
         let now = self.now.monotonic;
         let uncounted = match self.ceiling.uncounted {
             Some((at, bytes)) if at == now => bytes,
-            _ => self.uncounted_memory(),
+            _ => self.uncounted_output(),
         };
         self.ceiling.uncounted = Some((now, uncounted));
-        used.saturating_sub(uncounted).saturating_sub(self.ceiling.limit)
+        used.saturating_sub(uncounted + self.unwritten_memory()).saturating_sub(self.ceiling.limit)
     }
 
     /// Whether keys may go here: on a replica that is up to its primary, unless configured otherwise; while

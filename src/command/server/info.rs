@@ -270,9 +270,10 @@ fn memory_use(report: &mut Report<'_>) {
     report.ratio("mem_fragmentation_ratio", resident, accounts.used);
     report.line("mem_fragmentation_bytes", resident as i128 - accounts.used as i128);
     report.line("mem_not_counted_for_evict", state.uncounted_memory());
-    let backlog = state.replication.stream.memory();
+    let kept = state.replica_blocks();
+    let backlog = state.replication.stream.memory().saturating_sub(kept);
     report.line("mem_replication_backlog", backlog);
-    report.line("mem_total_replication_buffers", backlog + state.replica_blocks());
+    report.line("mem_total_replication_buffers", backlog + kept);
     report.line("mem_replica_full_sync_buffer", 0);
     report.line("mem_clients_slaves", accounts.replicas);
     report.line("mem_clients_normal", accounts.clients);
