@@ -761,7 +761,9 @@ impl Reactor {
             }
         }
         client.bytes_out += sent as u64;
-        self.server.state.stats.bytes_out += sent as u64;
+        let is_replica = client.flags.any(ClientFlags::REPLICA);
+        let stats = &mut self.server.state.stats;
+        *(if is_replica { &mut stats.replication_bytes_out } else { &mut stats.bytes_out }) += sent as u64;
         self.server.state.stats.writes += 1;
         let (key, done, flags) = (connection.client, client.output.is_empty(), client.flags);
         self.server.state.written(key);

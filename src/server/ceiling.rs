@@ -207,6 +207,8 @@ impl Server {
     fn evict(&mut self, excess: usize) -> Room {
         self.state.ceiling.unfinished = false;
         if !self.state.minds_ceiling(&self.keyspace) {
+            // between two pieces of the primary's words
+            self.state.ceiling.unfinished = self.keyspace.expiry == Expiry::Ignore && !self.state.config.replica_ignore_maxmemory;
             return Room::Enough;
         }
         let started = self.state.stopwatch.now();
@@ -229,9 +231,16 @@ impl Server {
     /// Evicts keys of so many bytes in all, or until the time is up.
     fn evict_bytes(&mut self, excess: usize, started: u64) -> Room {
         let budget = round_nanos(self.state.config.maxmemory_eviction_tenacity);
+        let watched = self.state.latency.threshold_nanos != u64::MAX;
         let mut freed = 0;
         for count in 1usize.. {
-            match self.keyspace.evict_one() {
+            let began = watched.then(|| self.state.stopwatch.now());
+            let evicted = self.keyspace.evict_one();
+            if let Some(began) = began {
+                let nanos = self.state.stopwatch.now().saturating_sub(began);
+                self.state.latency.note("eviction-del", self.state.now.unix.to_millis().seconds(), nanos);
+            }
+            match evicted {
                 Some(bytes) => freed += bytes,
                 // what is still on its way out may yet make room
                 None if self.keyspace.effects.leaving() > 0 => return Room::Freeing,

@@ -79,7 +79,8 @@ impl Feed {
 
     /// Bytes of memory that the stream takes here.
     pub fn buffered(&self) -> usize {
-        self.bytes.capacity() + self.chunk.capacity()
+        // the chunk is there as a whole, however much of it was taken
+        self.bytes.capacity() + if self.chunk.capacity() > 0 { limits::STREAM_CHUNK } else { 0 }
     }
 
     /// Adds a command that belongs to no database, for replicas alone (PING).

@@ -106,7 +106,17 @@ impl State {
         if !self.aof_flush_sleep.is_zero() && self.aof.unwritten() > 0 {
             (self.host.sleep)(self.aof_flush_sleep);
         }
-        if self.aof.flush(&policy) == Outcome::Broken {
+        let event = match self.config.appendfsync {
+            AppendFsync::Always => "aof-fsync-always",
+            _ if self.aof.is_syncing() => "aof-write-pending-fsync",
+            _ if self.snapshots.is_running() || self.rewrites.is_running() => "aof-write-active-child",
+            _ => "aof-write-alone",
+        };
+        let began = self.stopwatch.now();
+        let outcome = self.aof.flush(&policy);
+        let nanos = self.stopwatch.now().saturating_sub(began);
+        self.latency.note(event, self.now.unix.to_millis().seconds(), nanos);
+        if outcome == Outcome::Broken {
             let reason = self.aof.trouble().map(|trouble| trouble.reason().to_string()).unwrap_or_default();
             let text = format!(
                 "Can't write the append-only file while the AOF fsync policy is 'always': {reason}. Exiting: no reply is sent for what may not be on disk. Make room or repair the disk, then start again."

@@ -162,6 +162,10 @@ pub struct Stats {
     pub bytes_in: u64,
     /// Bytes sent.
     pub bytes_out: u64,
+    /// Bytes received from a primary, which are not among these.
+    pub replication_bytes_in: u64,
+    /// Bytes sent to replicas, likewise.
+    pub replication_bytes_out: u64,
     /// Error replies.
     pub error_replies: u64,
     /// Error replies by code.
@@ -267,18 +271,21 @@ impl Stats {
     }
 }
 
+/// Counters that have rates.
+const RATES: usize = 6;
+
 /// Rates from samples every 100 ms.
 #[derive(Clone, Debug, Default)]
 pub struct Rates {
-    samples: [[u64; 4]; 16],
+    samples: [[u64; RATES]; 16],
     next: usize,
-    last: [u64; 4],
+    last: [u64; RATES],
     last_micros: u64,
 }
 
 impl Rates {
     /// Takes a sample of the counters at a monotonic time.
-    pub fn sample(&mut self, micros: u64, counters: [u64; 4]) {
+    pub fn sample(&mut self, micros: u64, counters: [u64; RATES]) {
         let elapsed = micros.saturating_sub(self.last_micros).max(1);
         if self.last_micros != 0 {
             for (i, &counter) in counters.iter().enumerate() {
@@ -292,7 +299,7 @@ impl Rates {
 
     /// The counters have been set back to zero.
     pub fn restart(&mut self) {
-        self.last = [0; 4];
+        self.last = [0; RATES];
     }
 
     /// A second's worth of counter `which`: the mean of the samples.

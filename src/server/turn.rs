@@ -121,7 +121,9 @@ impl Server {
         client.pending_input = inbound.bytes.len();
         state.memory_changed(inbound.client);
         let Some(client) = state.clients.get_mut(inbound.client) else { return };
-        state.stats.bytes_in += inbound.fresh as u64;
+        let from_primary = client.flags.any(ClientFlags::PRIMARY.or(ClientFlags::LINK));
+        let counter = if from_primary { &mut state.stats.replication_bytes_in } else { &mut state.stats.bytes_in };
+        *counter += inbound.fresh as u64;
         if inbound.fresh > 0 {
             state.stats.reads += 1;
             client.active_at = state.now.unix;
@@ -455,8 +457,11 @@ impl Server {
         self.keyspace.sweep_filings(limits::EXPIRY_SLICE);
         let state = &mut self.state;
         state.stats.peak_memory = state.stats.peak_memory.max(crate::base::memory::used());
-        let counters = [state.stats.commands, state.stats.bytes_in, state.stats.bytes_out, state.stats.turns.count()];
-        state.stats.rates.sample(state.now.monotonic.0, counters);
+        let stats = &mut state.stats;
+        let traffic = [stats.bytes_in, stats.bytes_out, stats.replication_bytes_in, stats.replication_bytes_out];
+        let [input, output, replication_input, replication_output] = traffic;
+        let counters = [stats.commands, input, output, stats.turns.count(), replication_input, replication_output];
+        stats.rates.sample(state.now.monotonic.0, counters);
         self.close_idle_clients();
         self.state.replication_cron(&mut self.keyspace);
         self.state.attend_stop(&mut self.keyspace);

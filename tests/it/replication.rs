@@ -333,6 +333,22 @@ fn keys_of_a_writable_replica_expire_by_its_own_word() {
 }
 
 #[test]
+fn a_replica_evicts_only_if_it_does_not_leave_that_to_its_primary() {
+    for (ignores, evicts) in [("yes", false), ("no", true)] {
+        let mut net = Net::chain(2, 5, &[("save", "")]);
+        net.settle();
+        let limit = ruddle::base::memory::used() + 64 * 1024;
+        net.ask(1, &format!("CONFIG SET maxmemory-policy allkeys-random replica-ignore-maxmemory {ignores} maxmemory {limit}"));
+        for i in 0..300 {
+            net.ask(0, &format!("SET key:{i} {}", "x".repeat(1000)));
+            net.step();
+        }
+        assert_eq!(net.ask(0, "DBSIZE"), ":300");
+        assert_eq!(net.info(1, "evicted_keys") != "0", evicts, "replica-ignore-maxmemory {ignores}");
+    }
+}
+
+#[test]
 fn an_error_of_the_primarys_command_is_counted() {
     let mut net = Net::chain(2, 15, &[("replica-read-only", "no")]);
     net.settle();

@@ -364,12 +364,13 @@ fn stats(report: &mut Report<'_>) {
     report.line("instantaneous_ops_per_sec", stats.rates.per_second(0));
     report.line("total_net_input_bytes", stats.bytes_in);
     report.line("total_net_output_bytes", stats.bytes_out);
-    report.zeros(&["total_net_repl_input_bytes", "total_net_repl_output_bytes"]);
-    for (name, which) in [("instantaneous_input_kbps", 1), ("instantaneous_output_kbps", 2)] {
+    report.line("total_net_repl_input_bytes", stats.replication_bytes_in);
+    report.line("total_net_repl_output_bytes", stats.replication_bytes_out);
+    let rates =
+        ["instantaneous_input_kbps", "instantaneous_output_kbps", "instantaneous_input_repl_kbps", "instantaneous_output_repl_kbps"];
+    for (name, which) in rates.into_iter().zip([1, 2, 4, 5]) {
         report.line(name, format_args!("{:.2}", stats.rates.per_second(which) as f64 / 1024.0));
     }
-    report.line("instantaneous_input_repl_kbps", "0.00");
-    report.line("instantaneous_output_repl_kbps", "0.00");
     report.line("rejected_connections", stats.rejected_connections);
     let syncs = &state.replication.stats;
     report.line("sync_full", syncs.full);
