@@ -48,6 +48,11 @@ pub const BATCH: usize = 64;
 /// How many requests ahead of its execution the entry of a request is prefetched: a processor has some ten lines
 /// on their way at once, and one that asks for more waits.
 pub const LEAD: usize = 12;
+/// How many keys ahead of its insertion a key's place in the table is asked for while a snapshot is loaded, and how many
+/// keys before that the way there.
+pub const LOAD_LEAD: usize = 20;
+/// See [`LOAD_LEAD`].
+pub const LOAD_WORD_LEAD: usize = 6;
 /// The longest string that a snapshot or a payload of RESTORE may hold, in bytes.
 pub const RDB_STRING_MAX: usize = 1 << 30;
 /// Keys between two looks at how far a snapshot is.
@@ -58,8 +63,8 @@ pub const LOAD_PULSE: u64 = 32;
 pub const LOAD_SLICE_NANOS: u64 = 1_000_000;
 /// Keys or commands that one turn loads at most, whatever the clock says.
 pub const LOAD_SLICE_KEYS: u64 = 4_096;
-/// Keys that a refusal to write a snapshot names.
-pub const KEYS_NAMED: usize = 5;
+/// Keys that a refusal to write a snapshot, or the log of a load, names.
+pub const KEYS_NAMED: usize = 10;
 
 const _: () = assert!(RDB_STRING_MAX >= STRING_MAX, "what a client may set can be loaded");
 /// Bytes of a long input that one turn executes, unless a single request is longer.
@@ -131,3 +136,7 @@ pub const SCRIPT_PATTERN: usize = 4_096;
 pub const SCRIPT_REPLY_SLOTS: usize = 7_994;
 /// Scripts that came with EVAL which are kept.
 pub const SCRIPTS_FROM_EVAL: usize = 500;
+/// Microseconds after which what INFO says is noted again for a crash report.
+pub const CRASH_NOTE_MICROS: i64 = 1_000_000;
+/// Milliseconds that a crash waits for its report.
+pub const CRASH_REPORT_MILLIS: i32 = 10_000;

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use ruddle::base::{clock, random};
 use ruddle::config::{self, Config, Startup, Supervised};
 use ruddle::net::reactor::Reactor;
-use ruddle::net::{listener, logging, process, stopwatch, supervision};
+use ruddle::net::{crash, listener, logging, process, stopwatch, supervision};
 use ruddle::persist::child::Spawn;
-use ruddle::persist::storage::Disk;
+use ruddle::persist::storage::{Disk, reason};
 use ruddle::server::{Server, Stop, ceiling};
 
 fn main() -> ExitCode {
@@ -43,7 +43,9 @@ fn serve(mut config: Config) -> Result<(), String> {
             eprintln!("{}{reason}", renaming.blame);
         })?;
     }
-    std::env::set_current_dir(&config.dir).map_err(|error| format!("Can't chdir to '{}': {error}", config.dir))?;
+    std::env::set_current_dir(&config.dir).map_err(|error| {
+        format!("Can't chdir to '{}': {}. Make the directory, or set 'dir' to one that is there.", config.dir, reason(&error))
+    })?;
     let supervisor = supervision::find(config.supervised);
     if config.daemonize && supervisor == Supervised::No {
         process::daemonize().map_err(|error| format!("Cannot go to the background: {error}"))?;
@@ -70,6 +72,8 @@ fn serve(mut config: Config) -> Result<(), String> {
     server.state.process.executable = std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default();
     server.state.snapshots.storage = Box::new(Disk);
     server.state.snapshots.spawn = Spawn::Fork;
+    crash::configure(server.state.config.crash_log_enabled, server.state.config.use_exit_on_panic);
+    crash::catch(&server.state.registry).map_err(|error| format!("Cannot catch signals: {error}"))?;
     log::info!("PID: {} Server initialized", std::process::id());
     server.begin_loading()?;
     let mut reactor = Reactor::new(server, listeners).map_err(|error| format!("Cannot poll the sockets: {error}"))?;

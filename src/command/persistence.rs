@@ -93,6 +93,7 @@ fn save(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
         return Err(Error::fixed("ERR Background save already in progress"));
     }
     state.place_snapshots();
+    state.snapshots.saves += 1;
     let saved = state.snapshots.save(space, &state.config, REDIS_VERSION, state.now);
     state.heed_snapshots();
     match saved {
@@ -193,7 +194,7 @@ fn restore(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     if ttl < 0 {
         return Err(Error::fixed("ERR Invalid TTL value, must be >= 0"));
     }
-    let version = dump::check(payload).ok_or(Error::fixed("ERR DUMP payload version or checksum are wrong"))?;
+    let version = dump::check(payload, ctx.state.sums).ok_or(Error::fixed("ERR DUMP payload version or checksum are wrong"))?;
     let shapes = Shapes::new(&ctx.state.config, ctx.db.space().hasher());
     let mut text = Vec::new();
     let value = dump::read(payload, version, &shapes, &mut text).map_err(|error| {

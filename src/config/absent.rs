@@ -78,7 +78,6 @@ pub(super) static ROWS: &[Row] = &[
     moot("set-proc-title", "yes", "the process title stays as the system shows it")
         .is(BOOL, Fixed)
         .about("Shows addresses and mode in the process title."),
-    moot("crash-log-enabled", "yes", "a crash always leaves a report").is(BOOL, Settable).about("Logs a report when the server crashes."),
     moot("crash-memcheck-enabled", "yes", "a crash report tests no memory").is(BOOL, Settable).about("Tests the memory after a crash."),
     moot("jemalloc-bg-thread", "yes", "the allocator purges as it goes")
         .is(BOOL, Settable)

@@ -200,6 +200,10 @@ settings! {
         "Number of databases that SELECT can choose from.";
     "hz", hz: u32 = "10", HERTZ, Settable,
         "Runs of the periodic housekeeping a second, from 1 to 500.";
+    "crash-log-enabled", crash_log_enabled: bool = "yes", Shape::Bool, Settable,
+        "Logs a report when the server crashes.";
+    "use-exit-on-panic", use_exit_on_panic: bool = "no", Shape::Bool, Hidden,
+        "Ends the process with status 1 after a failed assertion instead of aborting it, for tools that look for leaks.";
     "disable-thp", disable_thp: bool = "yes", Shape::Bool, Fixed,
         "Asks the kernel not to use transparent huge pages for this process, since they make forks costly.";
     "shutdown-on-sigint", shutdown_on_sigint: ShutdownActions = "default", Shape::ShutdownActions, Settable,

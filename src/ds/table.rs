@@ -106,6 +106,8 @@ pub struct Table<B: Block> {
     bytes: usize,
     len: usize,
     rows: Option<Box<Rows>>,
+    /// How many blocks there will be, as far as somebody has said; see [`Table::expect`].
+    expected: usize,
     hasher: KeyHasher,
     owns: PhantomData<B>,
 }
@@ -113,7 +115,18 @@ pub struct Table<B: Block> {
 impl<B: Block> Table<B> {
     /// An empty table; it allocates with the first insertion.
     pub fn new(hasher: KeyHasher) -> Self {
-        Table { directory: Vec::new(), global_depth: 0, deepest: 0, segments: 0, bytes: 0, len: 0, rows: None, hasher, owns: PhantomData }
+        Table {
+            directory: Vec::new(),
+            global_depth: 0,
+            deepest: 0,
+            segments: 0,
+            bytes: 0,
+            len: 0,
+            rows: None,
+            expected: 0,
+            hasher,
+            owns: PhantomData,
+        }
     }
 
     /// Number of blocks.
@@ -159,6 +172,12 @@ impl<B: Block> Table<B> {
         if let Some(segment) = self.segment_of(hash) {
             prefetch(segment.base().wrapping_add(64 * (segment.home(hash) + 1)));
         }
+    }
+
+    /// Asks the processor for the directory's word for `hash`, which [`Table::prefetch_place`] needs.
+    #[inline]
+    pub fn prefetch_word(&self, hash: u64) {
+        prefetch(self.directory.as_ptr().wrapping_add(self.directory_index(hash)).cast());
     }
 
     /// Asks the processor for what an insertion of `hash` changes: its home bucket and the segment's header.
@@ -237,6 +256,12 @@ impl<B: Block> Table<B> {
     pub fn moved(&mut self, position: Position, raw: NonNull<u8>) {
         let word = &mut position.segment.bucket(position.bucket).slots[position.slot];
         *word = *word & !ADDRESS | raw.as_ptr() as u64;
+    }
+
+    /// Tells how many blocks there will be: segments are made as large as they will have to be, instead of growing
+    /// step by step. Nothing is allocated for it at once, and a lie costs a few buckets a segment. 0 takes it back.
+    pub fn expect(&mut self, blocks: usize) {
+        self.expected = blocks;
     }
 
     /// Inserts a block whose key is not in the table.
@@ -358,7 +383,7 @@ impl<B: Block> Table<B> {
             self.global_depth += 1;
             self.deepest = 0;
         }
-        let half = segment.header().len as usize / 2;
+        let half = (segment.header().len as usize / 2).max((self.expected >> (depth + 1)).min(MAX_BUCKETS * SLOTS * 3 / 4));
         let mut size = SIZES.partition_point(|&s| s * SLOTS * 3 / 4 < half);
         let (low, high) = loop {
             let low = self.allocate(depth + 1, SIZES[size]);

@@ -7,11 +7,31 @@ use super::{Database, DbIndex, Keyspace};
 use crate::base::random::Random;
 
 impl Keyspace {
-    /// Asks the processor for where a key from a file will go. Gives its hash.
+    /// So many keys will come from a file.
+    pub fn expect_load(&mut self, db: DbIndex, keys: usize) {
+        let table = &mut self.databases[db.at()].table;
+        table.expect(table.len().saturating_add(keys));
+    }
+
+    /// No more keys will come from a file.
+    pub fn end_load(&mut self) {
+        for database in &mut self.databases {
+            database.table.expect(0);
+        }
+    }
+
+    /// Asks the processor for what leads to where a key from a file will go. Gives its hash.
+    #[inline]
     pub fn prepare_load(&self, db: DbIndex, key: &[u8]) -> u64 {
         let hash = self.hasher.hash(key);
-        self.databases[db.at()].table.prefetch_place(hash);
+        self.databases[db.at()].table.prefetch_word(hash);
         hash
+    }
+
+    /// Asks the processor for where a prepared key will go.
+    #[inline]
+    pub fn prefetch_load(&self, db: DbIndex, hash: u64) {
+        self.databases[db.at()].table.prefetch_place(hash);
     }
 
     /// Whether there is a key of that name, hidden or not.

@@ -13,6 +13,7 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 use super::connection::Stream;
 use super::process;
 use crate::config::Config;
+use crate::persist::storage::reason;
 use crate::server::client::Peer;
 
 /// A listening socket.
@@ -60,7 +61,7 @@ fn open_addresses(addresses: &[String], port: u16, backlog: u32) -> Result<Vec<L
             Ok(listener) => listeners.push(Listener::Tcp(listener)),
             Err(error) if optional && is_unavailable(&error) => {}
             Err(error) => {
-                log::warn!("Could not create server TCP listening socket {name}:{port}: bind: {error}");
+                log::warn!("Could not create server TCP listening socket {name}:{port}: bind: {}", reason(&error));
                 return Err(format!("Failed listening on port {port} (tcp), aborting."));
             }
         }
@@ -127,7 +128,7 @@ fn open_unix(config: &Config) -> Result<Listener, String> {
     };
     match open() {
         Ok(listener) => Ok(Listener::Unix(listener, path.to_path_buf())),
-        Err(error) => Err(format!("Failed opening Unix socket: bind: {error} ({})", path.display())),
+        Err(error) => Err(format!("Failed opening Unix socket: bind: {} ({})", reason(&error), path.display())),
     }
 }
 

@@ -12,6 +12,7 @@ use log::{Level, LevelFilter};
 
 use super::syslog::Both;
 use crate::config::{Config, LogLevel};
+use crate::persist::storage::reason;
 
 static ROLE: AtomicU8 = AtomicU8::new(b'M');
 
@@ -71,7 +72,7 @@ pub fn start(config: &Config) -> Result<(), String> {
             .create(true)
             .append(true)
             .open(&config.logfile)
-            .map_err(|error| format!("Can't open the log file {}: {error}", config.logfile))?;
+            .map_err(|error| format!("Can't open the log file {}: {}", config.logfile, reason(&error)))?;
         builder.target(Target::Pipe(Box::new(Rotating(config.logfile.clone()))));
     }
     let logger = builder.build();

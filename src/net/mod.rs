@@ -1,13 +1,14 @@
 //! The world outside: sockets, signals, the real clock, the log, threads for disposal.
 //!
 //! [`reactor::Reactor`] owns every socket and turns the loop; [`listener`] opens the ports; [`process`] is
-//! what a Unix process owes its system (pid file, limits, daemon); [`web`] serves the metrics port; [`disposal`] frees what takes long,
+//! what a Unix process owes its system (pid file, limits, daemon); [`crash`] tells of its bugs; [`web`] serves the metrics port; [`disposal`] frees what takes long,
 //! [`syncer`] syncs files.
 
 pub mod backlog;
 pub mod connection;
 pub mod container;
 pub mod courier;
+pub mod crash;
 pub mod dialer;
 pub mod disposal;
 pub mod listener;

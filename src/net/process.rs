@@ -7,7 +7,8 @@ use std::io::Write;
 
 use crate::base::random;
 use crate::config::Config;
-use crate::server::host::{Host, Usage};
+use crate::persist::storage::reason;
+use crate::server::host::{Crash, Host, Usage};
 
 /// Descriptors that the server needs beside its clients': listeners, files, the poll.
 const SPARE_DESCRIPTORS: u64 = 32;
@@ -83,7 +84,7 @@ pub fn write_pid_file(config: &Config) -> Option<String> {
     match fs::write(path, format!("{}\n", std::process::id())) {
         Ok(()) => Some(path.to_string()),
         Err(error) => {
-            log::warn!("Failed to write PID file {path}: {error}");
+            log::warn!("Failed to write PID file {path}: {}", reason(&error));
             None
         }
     }
@@ -93,24 +94,25 @@ pub fn write_pid_file(config: &Config) -> Option<String> {
 pub fn host() -> Host {
     Host {
         usage,
-        change_dir: |dir| std::env::set_current_dir(dir).map_err(reason),
+        change_dir: |dir| std::env::set_current_dir(dir).map_err(|error| reason(&error)),
         current_dir: || Some(std::env::current_dir().ok()?.to_str()?.to_string()),
         read: |path| match fs::read(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            other => other.map_err(reason),
+            other => other.map_err(|error| reason(&error)),
         },
-        replace: |path, text| replace(path, text).map_err(reason),
+        replace: |path, text| replace(path, text).map_err(|error| reason(&error)),
         raise_descriptor_limit,
         sleep: |time| {
             std::thread::sleep(time);
             time
         },
         oom_score: || {
-            let text = fs::read_to_string(oom_score_file(None)).map_err(reason)?;
+            let text = fs::read_to_string(oom_score_file(None)).map_err(|error| reason(&error))?;
             text.trim().parse().map_err(|_| format!("what is no number: {text}"))
         },
-        set_oom_score: |pid, score| fs::write(oom_score_file(pid), score.to_string()).map_err(reason),
-        entropy: |bytes| random::entropy(bytes).map_err(reason),
+        set_oom_score: |pid, score| fs::write(oom_score_file(pid), score.to_string()).map_err(|error| reason(&error)),
+        entropy: |bytes| random::entropy(bytes).map_err(|error| reason(&error)),
+        crash,
     }
 }
 
@@ -120,10 +122,15 @@ fn oom_score_file(pid: Option<u32>) -> String {
     format!("/proc/{process}/oom_score_adj")
 }
 
-/// The error's text as C's `strerror` has it, without Rust's number in brackets.
-fn reason(error: io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or_default().to_string()
+fn crash(crash: Crash) {
+    match crash {
+        // SAFETY: sends this thread a signal.
+        Crash::Fault => unsafe {
+            libc::raise(libc::SIGSEGV);
+        },
+        Crash::Assertion => panic!("DEBUG ASSERT"),
+        Crash::Panic => panic!("DEBUG PANIC"),
+    }
 }
 
 /// Writes a file beside the old one, forces it to disk, and puts it in the old one's place.

@@ -21,6 +21,7 @@ use slab::Slab;
 use super::backlog::Backlog;
 use super::connection::{Connection, Received};
 use super::courier::Courier;
+use super::crash;
 use super::dialer::{Dialing, Found, Resolver};
 use super::disposal::Disposal;
 use super::listener::{self, Listener};
@@ -203,6 +204,7 @@ impl Reactor {
             self.web.sweep(now, self.poll.registry());
             next = self.server.tick(now).min(self.retry_accept.unwrap_or(Millis(i64::MAX)));
             self.after();
+            crash::note(&self.server, now);
             asked = self.server.state.turn_ended(self.polled_at);
             if let Some(stop) = self.server.state.stop.take() {
                 if matches!(stop, Stop::Orderly(_)) {
@@ -671,9 +673,14 @@ impl Reactor {
             let outcome = self.listen_anew(&config);
             self.server.sockets_changed(client, outcome);
         }
-        for name in self.server.state.reconfigured.drain(..) {
-            if name == "loglevel" {
-                log::set_max_level(logging::filter(self.server.state.config.loglevel));
+        let state = &mut self.server.state;
+        for name in state.reconfigured.drain(..) {
+            match name {
+                "loglevel" => log::set_max_level(logging::filter(state.config.loglevel)),
+                "crash-log-enabled" | "use-exit-on-panic" => {
+                    crash::configure(state.config.crash_log_enabled, state.config.use_exit_on_panic)
+                }
+                _ => {}
             }
         }
     }

@@ -112,7 +112,7 @@ pub struct Snapshots {
     pub last_seconds: Option<u64>,
     /// Memory that was copied because of it.
     pub last_copied: u64,
-    /// Snapshots since the start.
+    /// Snapshots since the start that SAVE, BGSAVE or a rule has asked for.
     pub saves: u64,
     /// Keys that the last load brought, and those that it left out because their deadline had passed.
     pub loaded: (u64, u64),
@@ -232,7 +232,6 @@ impl Snapshots {
 
     /// Makes a snapshot at once. The error was logged.
     pub fn save(&mut self, space: &mut Keyspace, config: &Config, product: &str, now: Now) -> Result<(), Refusal> {
-        self.saves += 1;
         self.made_for_replicas = false;
         self.forget_received();
         let draft = draft(std::process::id());
@@ -548,7 +547,7 @@ fn report(loaded: &Loaded, now: i64) {
         log::warn!("{} function libraries are kept and written into snapshots, but cannot be called here", loaded.functions.len());
     }
     for what in &loaded.skipped {
-        log::warn!("Passed over while loading: {what}");
+        log::warn!("While loading: {what}");
     }
     log::info!("Done loading RDB, keys loaded: {}, keys expired: {}, empty keys skipped: {}.", loaded.keys, loaded.expired, loaded.empty);
 }

@@ -6,7 +6,7 @@ use super::error::Error;
 use super::registry::CommandId;
 use super::row::Flags;
 use super::stats::Culprit;
-use super::{State, command_log, hotspots, tracking};
+use super::{State, command_log, hotspots, moment, tracking};
 use crate::config::PropagationFailure;
 use crate::keyspace::Keyspace;
 use crate::resp::request::Args;
@@ -277,7 +277,9 @@ pub(super) fn end_tracked(ctx: &mut Ctx<'_>, command: Option<CommandId>) {
 pub fn call(ctx: &mut Ctx<'_>, args: Args<'_>) -> Flow {
     let command = ctx.command;
     let row = ctx.row();
-    ctx.client().last_command = Some(command);
+    let client = ctx.client();
+    client.last_command = Some(command);
+    moment::enter(command, client.id);
     let mark = ctx.reply.mark();
     let dirty = ctx.db.space().dirty;
     let db = ctx.db.index();

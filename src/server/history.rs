@@ -28,6 +28,7 @@ use crate::persist::aof::rewrite::names;
 use crate::persist::aof::{Phase, Piece};
 use crate::persist::place::{HistoryId, Place, history};
 use crate::persist::rdb::load::Loaded;
+use crate::persist::storage::reason;
 use crate::repl::primary::Stage;
 use crate::resp::writer::write_command;
 
@@ -236,7 +237,7 @@ impl State {
             return Ok(());
         }
         let Some(mut reader) = self.replication.catching.remove(&key) else { return Ok(()) };
-        let mut read = reader.read(&*self.snapshots.storage, limits::CATCH_UP_SLICE).map_err(|error| error.to_string())?;
+        let mut read = reader.read(&*self.snapshots.storage, limits::CATCH_UP_SLICE).map_err(|error| reason(&error))?;
         let behind = |state: &State, offset: u64| !state.replication.stream.holds(i64::try_from(offset + 1).unwrap_or(i64::MAX));
         if read.is_none() && behind(self, reader.offset()) {
             // the file has grown, or a new one was begun since
@@ -244,7 +245,7 @@ impl State {
                 return Err("the increments end before the backlog begins".into());
             }
             reader = self.aof.read_past(&names(&self.config), reader.offset()).ok_or("the increments are gone")?;
-            read = reader.read(&*self.snapshots.storage, limits::CATCH_UP_SLICE).map_err(|error| error.to_string())?;
+            read = reader.read(&*self.snapshots.storage, limits::CATCH_UP_SLICE).map_err(|error| reason(&error))?;
         }
         if let Some(bytes) = read.filter(|bytes| !bytes.is_empty()) {
             self.deliver(key, Bytes::from(bytes));

@@ -28,6 +28,17 @@ pub struct Usage {
     pub children_system_micros: u64,
 }
 
+/// A crash on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crash {
+    /// The processor's signal for memory that is not ours.
+    Fault,
+    /// An assertion that fails.
+    Assertion,
+    /// A panic.
+    Panic,
+}
+
 /// The functions. Errors are texts for people.
 #[derive(Clone, Copy)]
 pub struct Host {
@@ -51,6 +62,8 @@ pub struct Host {
     pub set_oom_score: fn(Option<u32>, i32) -> Result<(), String>,
     /// Fills it with bytes that nobody can guess.
     pub entropy: fn(&mut [u8]) -> Result<(), String>,
+    /// Crashes the process: DEBUG SEGFAULT and its like. Comes back where there is no process.
+    pub crash: fn(Crash),
 }
 
 impl Default for Host {
@@ -66,6 +79,7 @@ impl Default for Host {
             oom_score: || Err("there is no such score here".to_string()),
             set_oom_score: |_, _| Err("there is no such score here".to_string()),
             entropy: |_| Err("there is no randomness here".to_string()),
+            crash: |_| {},
         }
     }
 }

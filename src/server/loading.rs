@@ -281,7 +281,11 @@ impl Server {
                 let seconds = self.state.stopwatch.now().saturating_sub(load.since) as f64 / 1e9;
                 log::info!("DB loaded from disk: {seconds:.3} seconds");
             }
-            Err(error) => self.state.stop = Some(Stop::Failed(cannot_start(&self.state.config.dbfilename, &error.to_string()))),
+            Err(error) => {
+                log::warn!("Internal error in RDB reading offset {}: {error}", load.consumed());
+                log::warn!("Terminating server after rdb file reading failure.");
+                self.state.stop = Some(Stop::Failed(cannot_start(&self.state.config.dbfilename, &error.to_string())));
+            }
         }
         self.state.leave_loading();
         None

@@ -30,6 +30,7 @@ pub mod hotspots;
 pub mod latency;
 pub mod loading;
 pub mod migration;
+pub mod moment;
 pub mod monitor;
 pub mod oom;
 pub mod output;
@@ -65,6 +66,7 @@ use crate::keyspace::{DbIndex, Keyspace};
 use crate::limits;
 use crate::persist::aof::Aof;
 use crate::persist::aof::rewrite::{self, Rewrites};
+use crate::persist::rdb::dump::Sums;
 use crate::persist::snapshot::Snapshots;
 use crate::resp::Protocol;
 use crate::resp::request::{Partial, Span};
@@ -194,6 +196,8 @@ pub struct State {
     pub startup_memory: usize,
     /// `DEBUG AOF-FLUSH-SLEEP`: how long the loop is held before the append-only file is written.
     pub aof_flush_sleep: Duration,
+    /// Whether RESTORE looks at checksums.
+    pub sums: Sums,
     /// `DEBUG PAUSE-CRON`: housekeeping stands still.
     pub cron_paused: bool,
     /// `DEBUG SET-DISABLE-DENY-SCRIPTS`: scripts may call every command.
@@ -338,6 +342,7 @@ impl Server {
             sockets: Sockets::default(),
             startup_memory: 0,
             aof_flush_sleep: Duration::ZERO,
+            sums: Sums::default(),
             cron_paused: false,
             scripts_unrestricted: false,
             scripts: Scripts::new(seed, REDIS_VERSION),

@@ -14,6 +14,7 @@ use ruddle::ds::packed::{Builder, Packed};
 use ruddle::keyspace::DbIndex;
 use ruddle::persist::aof::manifest::Manifest;
 use ruddle::persist::aof::reader::{CommandReader, Next};
+use ruddle::persist::rdb::dump::Sums;
 use ruddle::persist::rdb::input::Input;
 use ruddle::persist::rdb::load::{self, Overdue, Pace, Twice};
 use ruddle::persist::rdb::read_value::{self, Shapes};
@@ -56,7 +57,7 @@ impl Reader {
         }
         payload.extend_from_slice(&version.to_le_bytes());
         payload.extend_from_slice(&crc64(&payload).to_le_bytes());
-        assert_eq!(dump::check(&payload), Some(u32::from(version)));
+        assert_eq!(dump::check(&payload, Sums::Checked), Some(u32::from(version)));
         let (before, mut text) = (memory::used(), Vec::new());
         let Ok(value) = dump::read(&payload, u32::from(version), &self.shapes, &mut text) else { return false };
         let taken = memory::used().saturating_sub(before);
@@ -67,7 +68,7 @@ impl Reader {
         keyspace.load(DbIndex(0), hash, entry);
         let database = &keyspace.databases()[0];
         let written = dump::write(database.entries().next().expect("just loaded"), true);
-        let version = dump::check(&written).expect("a payload of our own");
+        let version = dump::check(&written, Sums::Checked).expect("a payload of our own");
         let again = dump::read(&written, version, &self.shapes, &mut text);
         assert!(again.is_ok(), "what was written of it is refused: {:?}", again.err());
         keyspace.flush(DbIndex(0));

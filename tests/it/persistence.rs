@@ -630,7 +630,7 @@ fn damaged_payloads_do_no_harm() {
     let entries: Vec<Vec<u8>> =
         world.server.keyspace.databases()[0].entries().map(|entry| ruddle::persist::rdb::dump::write(entry, true)).collect();
     for payload in entries.iter().filter(|payload| payload.len() < 4000) {
-        let version = ruddle::persist::rdb::dump::check(payload).expect("just written");
+        let version = ruddle::persist::rdb::dump::check(payload, ruddle::persist::rdb::dump::Sums::Checked).expect("just written");
         for _ in 0..300 {
             let mut damaged = payload.clone();
             for _ in 0..1 + random.index(4) {

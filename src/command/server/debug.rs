@@ -1,7 +1,7 @@
 //! DEBUG: what tests, ours and Redis's, need and no application should.
 //!
 //! `enable-debug-command` says who may. Subcommands that Redis has and that make no sense here (hash table
-//! internals that this server lacks, crashes on purpose) are unknown rather than pretended. A few switches
+//! internals that this server lacks) are unknown rather than pretended. A few switches
 //! turn something off that does not exist here, as resizing reply buffers; those are accepted, because the
 //! state they ask for is the one there is.
 
@@ -13,11 +13,13 @@ use crate::config::rewrite::Extent;
 use crate::keyspace::DbIndex;
 use crate::keyspace::effects::Event;
 use crate::keyspace::write::Ttl;
+use crate::persist::rdb::dump::Sums;
 use crate::persist::rdb::load::{Overdue, Twice};
 use crate::resp::request::Args;
 use crate::server::context::{Ctx, DONE, Outcome, integer};
 use crate::server::dispatch;
 use crate::server::error::Error;
+use crate::server::host::Crash;
 use crate::server::row::{Command, Flags};
 use crate::server::{Later, REDIS_VERSION};
 use crate::types::string::StringRef;
@@ -40,6 +42,8 @@ pub const COMMANDS: &[Command] = &[Command {
 const HELP: &[&str] = &[
     "AOF-FLUSH-SLEEP <microseconds>",
     "    Hold the server before each write to the append-only file.",
+    "ASSERT",
+    "    Crash: an assertion fails.",
     "CHANGE-REPL-ID",
     "    Draw another replication id.",
     "CONFIG-REWRITE-FORCE-ALL",
@@ -66,6 +70,8 @@ const HELP: &[&str] = &[
     "    Show what is known of a key's block.",
     "PAUSE-CRON (0|1)",
     "    Stop the periodic work, or let it run.",
+    "PANIC",
+    "    Crash: a panic.",
     "POPULATE <count> [<prefix>] [<size>]",
     "    Create string keys <prefix>:<number>, which are not propagated.",
     "PROTOCOL <type>",
@@ -79,10 +85,14 @@ const HELP: &[&str] = &[
     "    Send the words to the replicas as a command, whatever it does to their data.",
     "REPLYBUFFER (PEAK-RESET-TIME (NEVER|RESET|<milliseconds>)|RESIZING (0|1))",
     "    Nothing: a client without output has no reply buffer.",
+    "SEGFAULT",
+    "    Crash: the signal for memory that is not ours.",
     "SET-ACTIVE-EXPIRE (0|1)",
     "    Remove keys whose deadline has passed only when somebody looks, or also unasked.",
     "SET-DISABLE-DENY-SCRIPTS (0|1)",
     "    Let scripts call the commands that are forbidden to them, or forbid it again.",
+    "SET-SKIP-CHECKSUM-VALIDATION (0|1)",
+    "    Take payloads of RESTORE whose checksum is wrong, or refuse them again.",
     "SLEEP <seconds>",
     "    Hold the whole server.",
     "STRINGMATCH-LEN <length> <pattern>",
@@ -107,6 +117,12 @@ fn debug(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
         (b"SET-ACTIVE-EXPIRE", 3) => ctx.db.space().active_expiry = switch(args.at(2)),
         (b"PAUSE-CRON", 3) => ctx.state.cron_paused = switch(args.at(2)),
         (b"SET-DISABLE-DENY-SCRIPTS", 3) => ctx.state.scripts_unrestricted = switch(args.at(2)),
+        (b"SET-SKIP-CHECKSUM-VALIDATION", 3) => {
+            ctx.state.sums = if switch(args.at(2)) { Sums::Ignored } else { Sums::Checked };
+        }
+        (b"SEGFAULT", _) => return crash(ctx, Crash::Fault),
+        (b"ASSERT", _) => return crash(ctx, Crash::Assertion),
+        (b"PANIC", _) => return crash(ctx, Crash::Panic),
         (b"DICT-RESIZING", 3) => {}
         (b"REPLYBUFFER", 4) if args.is(2, "PEAK-RESET-TIME") || args.is(2, "RESIZING") => {}
         (b"QUICKLIST-PACKED-THRESHOLD", 3) => check_threshold(args.at(2))?,
@@ -136,6 +152,12 @@ fn debug(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     }
     ctx.reply.ok();
     DONE
+}
+
+/// Does not come back where there is a process.
+fn crash(ctx: &mut Ctx<'_>, crash: Crash) -> Outcome {
+    (ctx.state.host.crash)(crash);
+    Err(Error::fixed("ERR there is no process here that could crash"))
 }
 
 /// On unless the word is zero or no number, as C's `atoi` reads it.

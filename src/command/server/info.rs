@@ -100,6 +100,11 @@ fn info(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     DONE
 }
 
+/// What INFO says without arguments, for a crash report.
+pub fn by_default(state: &State, space: &Keyspace) -> String {
+    write(state, space, |section| section.shown != Shown::WithAll)
+}
+
 fn write(state: &State, space: &Keyspace, wanted: impl Fn(&Section) -> bool) -> String {
     let mut report = Report { state, space, text: String::new() };
     for section in SECTIONS.iter().filter(|section| wanted(section)) {

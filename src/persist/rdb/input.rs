@@ -13,7 +13,7 @@ use super::LoadError;
 use crate::base::crc::Crc64;
 use crate::base::{lzf, number};
 use crate::limits;
-use crate::persist::storage::ReadFile;
+use crate::persist::storage::{ReadFile, reason};
 
 /// Bytes asked of the file at a time.
 const CHUNK: usize = 256 * 1024;
@@ -197,7 +197,7 @@ impl<'a> Input<'a> {
                 Ok(0) => break,
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(LoadError::File(error.to_string())),
+                Err(error) => return Err(LoadError::File(reason(&error))),
             }
         }
         Ok(())

@@ -17,8 +17,13 @@ use crate::ds::packed::Element;
 const END: u8 = 0xFF;
 const WIDE: u8 = 254;
 
+/// The words are those that Redis logs.
 fn bad() -> LoadError {
-    LoadError::corrupt("damaged ziplist or zipmap")
+    LoadError::corrupt("Ziplist integrity check failed")
+}
+
+fn bad_zipmap() -> LoadError {
+    LoadError::corrupt("Zipmap integrity check failed")
 }
 
 fn take<'a>(rest: &mut &'a [u8], count: usize) -> Result<&'a [u8], LoadError> {
@@ -31,8 +36,16 @@ fn word<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], LoadError> {
     Ok(take(rest, N)?.try_into().expect("as many as were taken"))
 }
 
-/// Calls `visit` with each element of a ziplist.
-pub fn each_of_ziplist(bytes: &[u8], mut visit: impl FnMut(Element<'_>) -> Result<(), LoadError>) -> Result<(), LoadError> {
+/// Calls `visit` with each element of the ziplist of a value of that kind.
+pub fn each_of_ziplist(kind: &str, bytes: &[u8], visit: impl FnMut(Element<'_>) -> Result<(), LoadError>) -> Result<(), LoadError> {
+    walk_ziplist(bytes, visit).map_err(|error| match error {
+        error if error == bad() => LoadError::corrupt(format!("{kind} ziplist integrity check failed")),
+        LoadError::Corrupt(why) => LoadError::corrupt(format!("{kind} ziplist integrity check failed: {why}")),
+        other => other,
+    })
+}
+
+fn walk_ziplist(bytes: &[u8], mut visit: impl FnMut(Element<'_>) -> Result<(), LoadError>) -> Result<(), LoadError> {
     let mut rest = bytes;
     let total = u32::from_le_bytes(word(&mut rest)?) as usize;
     let last = u32::from_le_bytes(word(&mut rest)?) as usize;
@@ -80,7 +93,11 @@ fn ziplist_element<'a>(rest: &mut &'a [u8]) -> Result<Element<'a>, LoadError> {
 }
 
 /// Calls `visit` with each field and value of a zipmap.
-pub fn each_of_zipmap(bytes: &[u8], mut visit: impl FnMut(&[u8], &[u8]) -> Result<(), LoadError>) -> Result<(), LoadError> {
+pub fn each_of_zipmap(bytes: &[u8], visit: impl FnMut(&[u8], &[u8]) -> Result<(), LoadError>) -> Result<(), LoadError> {
+    walk_zipmap(bytes, visit).map_err(|error| if error == bad() { bad_zipmap() } else { error })
+}
+
+fn walk_zipmap(bytes: &[u8], mut visit: impl FnMut(&[u8], &[u8]) -> Result<(), LoadError>) -> Result<(), LoadError> {
     let mut rest = bytes;
     let [claimed] = word(&mut rest)?;
     let mut count = 0usize;
@@ -94,13 +111,14 @@ pub fn each_of_zipmap(bytes: &[u8], mut visit: impl FnMut(&[u8], &[u8]) -> Resul
         visit(field, value)?;
         count += 1;
     }
-    if rest.len() == 1 && (claimed >= WIDE || usize::from(claimed) == count) { Ok(()) } else { Err(bad()) }
+    let whole = rest.len() == 1 && (claimed >= WIDE || usize::from(claimed) == count) && count > 0;
+    if whole { Ok(()) } else { Err(bad_zipmap()) }
 }
 
 fn zipmap_length(rest: &mut &[u8]) -> Result<usize, LoadError> {
     match word(rest)? {
         [WIDE] => Ok(u32::from_le_bytes(word(rest)?) as usize),
-        [END] => Err(bad()),
+        [END] => Err(bad_zipmap()),
         [length] => Ok(usize::from(length)),
     }
 }
@@ -112,7 +130,7 @@ mod tests {
 
     fn elements(bytes: &[u8]) -> Result<Vec<String>, LoadError> {
         let mut all = Vec::new();
-        each_of_ziplist(bytes, |element| {
+        each_of_ziplist("List", bytes, |element| {
             all.push(String::from_utf8_lossy(&element.to_vec()).into_owned());
             Ok(())
         })?;

@@ -3,21 +3,24 @@
 //! Keys go into the databases as they come; an error leaves what was read so far, and the caller decides
 //! whether that is the end (at the start) or the data is thrown away (a full resync).
 //!
-//! A key goes into the table some keys after it was read: by then its place is in the processor's cache. Waiting for
-//! that was more than a third of the time.
+//! A key goes into the table some keys after it was read: by then its place is in the processor's cache, and so was,
+//! some keys before, the word of the table's directory that leads there. Waiting for both was more than a third of the
+//! time. How many keys a file says it holds only decides how large the table's segments are made: nothing is
+//! reserved for a promise.
 //!
 //! A [`Loader`] reads in slices: it stops when it is told that it was enough, or when a fed input has no more for
-//! now, and goes on where it was.
+//! now, and goes on where it was, within a collection too.
 
 use std::collections::VecDeque;
 
 use super::input::Input;
-use super::read_value::{self, Shapes, module_name};
+use super::read_value::{self, Begun, Growing, Shapes, module_name};
 use super::{LoadError, VALKEY_VERSION, can_read, opcodes, save, types};
 use crate::base::clock::Millis;
 use crate::keyspace::entry::Entry;
 use crate::keyspace::{DbIndex, Keyspace};
 use crate::limits;
+use crate::types::Value;
 
 /// What becomes of keys whose deadline has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,6 +143,8 @@ pub struct Loader {
     ahead: Ahead,
     key: Vec<u8>,
     text: Vec<u8>,
+    /// The value of the key, while it is read element by element.
+    growing: Option<Growing>,
     items: u64,
     done: bool,
     /// Keys whose places in the table are on their way to the processor.
@@ -157,6 +162,9 @@ impl Loader {
         let step = self.read_on(input, space, plan);
         // between slices everything that was read is there
         let settled = self.settle(space, plan, 0);
+        if step != Ok(Step::Paused) && step != Ok(Step::Starved) {
+            space.end_load();
+        }
         let step = step?;
         settled?;
         (plan.pulse)(input.consumed(), self.loaded.keys);
@@ -193,6 +201,10 @@ impl Loader {
 
     /// One thing of those that stand in a file one after the other; `true` if it was the last.
     fn item(&mut self, input: &mut Input<'_>, space: &mut Keyspace, plan: &mut Plan<'_>) -> Result<bool, LoadError> {
+        if self.growing.is_some() {
+            self.grow_key(input, space, plan)?;
+            return Ok(false);
+        }
         let Loader { loaded, db, ahead, key, .. } = self;
         if loaded.version == 0 {
             loaded.version = read_version(input, plan.relaxed)?;
@@ -205,8 +217,10 @@ impl Loader {
             }
             opcodes::SELECT => *db = select(input, space)?,
             opcodes::RESIZE => {
-                // growth takes two hundredths of the time: nothing is gained by believing this
-                skip_lengths(input, 2)?;
+                let keys = input.length()?;
+                space.expect_load(*db, usize::try_from(keys).unwrap_or(usize::MAX));
+                // how many of them have a deadline
+                input.length()?;
             }
             opcodes::EXPIRE_MILLIS => ahead.deadline = Some(Millis(input.millis()?)),
             opcodes::EXPIRE_SECONDS => {
@@ -226,32 +240,64 @@ impl Loader {
                 input.owned_string()?;
                 let ranges = input.length()?;
                 skip_lengths(input, ranges.saturating_mul(2))?;
-                loaded.skip("the state of a slot's import".into());
+                loaded.skip("skipping the state of a slot's import".into());
             }
             type_byte => {
                 input.string(key)?;
-                self.load_key(input, space, plan, type_byte)?;
+                self.begin_key(input, space, plan, type_byte)?;
             }
         }
         Ok(false)
     }
 
-    fn load_key(&mut self, input: &mut Input<'_>, space: &mut Keyspace, plan: &mut Plan<'_>, type_byte: u8) -> Result<(), LoadError> {
-        let Loader { loaded, db, key, text, .. } = self;
+    /// The value of a key, or where it begins: one that grows is gone on with as the next item.
+    fn begin_key(&mut self, input: &mut Input<'_>, space: &mut Keyspace, plan: &mut Plan<'_>, type_byte: u8) -> Result<(), LoadError> {
         if type_byte > types::HASH_LISTPACK_DEADLINES {
             return Err(LoadError::corrupt(format!("unknown opcode or type: {type_byte}")));
         }
-        let value = match read_value::read(input, type_byte, loaded.version, &plan.shapes, text) {
-            Ok(value) => value,
-            Err(LoadError::Empty) => {
-                self.ahead = Ahead::default();
-                loaded.empty += 1;
-                loaded.skip(format!("the key '{}', a collection without elements", String::from_utf8_lossy(key)));
-                return Ok(());
+        match read_value::begin(input, type_byte, self.loaded.version, &plan.shapes, &mut self.text) {
+            Ok(Begun::Text) => self.add_key(space, plan, None),
+            Ok(Begun::Whole(value)) => self.add_key(space, plan, Some(value)),
+            Ok(Begun::Growing(growing)) => {
+                self.growing = Some(growing);
+                Ok(())
             }
-            Err(LoadError::Truncated) => return Err(LoadError::Truncated),
-            Err(error) => return Err(in_key(error, key)),
-        };
+            Err(error) => self.refuse_key(error),
+        }
+    }
+
+    /// The next step of a value that grows.
+    fn grow_key(&mut self, input: &mut Input<'_>, space: &mut Keyspace, plan: &mut Plan<'_>) -> Result<(), LoadError> {
+        let Some(growing) = &mut self.growing else { return Ok(()) };
+        match growing.step(input, &plan.shapes, &mut self.text) {
+            Ok(false) => return Ok(()),
+            Ok(true) => {}
+            Err(error) => return self.refuse_key(error),
+        }
+        let Some(growing) = self.growing.take() else { return Ok(()) };
+        match growing.finish(&plan.shapes) {
+            Ok(value) => self.add_key(space, plan, Some(value)),
+            Err(error) => self.refuse_key(error),
+        }
+    }
+
+    /// A key whose value was not read: it is passed over, or that is the end.
+    #[cold]
+    fn refuse_key(&mut self, error: LoadError) -> Result<(), LoadError> {
+        match error {
+            LoadError::Empty => {
+                self.ahead = Ahead::default();
+                self.loaded.empty += 1;
+                self.loaded.skip(format!("skipping empty key: {}", String::from_utf8_lossy(&self.key)));
+                Ok(())
+            }
+            LoadError::Truncated => Err(LoadError::Truncated),
+            error => Err(in_key(error, &self.key)),
+        }
+    }
+
+    fn add_key(&mut self, space: &mut Keyspace, plan: &mut Plan<'_>, value: Option<Value>) -> Result<(), LoadError> {
+        let Loader { loaded, db, key, text, .. } = self;
         let ahead = std::mem::take(&mut self.ahead);
         if plan.overdue == Overdue::Drop && ahead.deadline.is_some_and(|deadline| deadline < space.now) {
             loaded.expired += 1;
@@ -273,7 +319,10 @@ impl Loader {
         if plan.key_delay != 0 {
             save::delay(plan.key_delay, loaded.keys);
         }
-        self.settle(space, plan, limits::LEAD)
+        if let Some((db, hash, _)) = self.coming.len().checked_sub(limits::LOAD_WORD_LEAD).and_then(|at| self.coming.get(at)) {
+            space.prefetch_load(*db, *hash);
+        }
+        self.settle(space, plan, limits::LOAD_LEAD)
     }
 
     /// Puts keys into the table until no more than `left` are on their way.
@@ -338,7 +387,7 @@ fn skip_module_aux(input: &mut Input<'_>, loaded: &mut Loaded) -> Result<(), Loa
             _ => return Err(LoadError::corrupt("damaged data of a module")),
         }
     }
-    loaded.skip(format!("data of the module '{name}', and this server has no modules"));
+    loaded.skip(format!("skipping data of the module '{name}': this server has no modules"));
     Ok(())
 }
 

@@ -4,6 +4,10 @@
 //! holds once must come once; scores are numbers; a count only says how often to read on, so it costs no
 //! memory before its elements have arrived. What comes out obeys the thresholds of the configuration, as
 //! if commands had made it.
+//!
+//! A collection may have any number of elements, and nobody may have to wait for all of them: [`begin`] gives one that
+//! [grows](Growing) by a step of bounded work at a time, and [`read`] takes all steps at once. A step reads all that it
+//! needs before it changes anything, so that an input that is [fed](Input::fed) may end within it.
 
 use super::input::Input;
 use super::write_value::{NODE_PACKED, NODE_PLAIN};
@@ -20,7 +24,7 @@ use crate::types::hash::{self, FieldTtl, Hash, MAX_DEADLINE, NEVER};
 use crate::types::list::List;
 use crate::types::set::{self, Set};
 use crate::types::string::StringRef;
-use crate::types::zset::{Gather, Thresholds, Zset};
+use crate::types::zset::{Arriving, Gather, Thresholds, Zset};
 use crate::types::{Stored, Value};
 
 /// Up to where small collections stay small, and the process's hash.
@@ -64,27 +68,76 @@ pub fn entry(key: &[u8], deadline: Option<Millis>, heat: u32, value: Option<Valu
 
 /// Reads a value of a type; `None` is a string, which is then in `text`. `version` is that of the file.
 pub fn read(input: &mut Input<'_>, type_byte: u8, version: u32, shapes: &Shapes, text: &mut Vec<u8>) -> Result<Option<Value>, LoadError> {
-    let value = match type_byte {
+    let mut growing = match begin(input, type_byte, version, shapes, text)? {
+        Begun::Text => return Ok(None),
+        Begun::Whole(value) => return Ok(Some(value)),
+        Begun::Growing(growing) => growing,
+    };
+    while !growing.step(input, shapes, text)? {}
+    growing.finish(shapes).map(Some)
+}
+
+/// What a value begins with.
+pub enum Begun {
+    /// A string, which is in `text`.
+    Text,
+    /// All of it.
+    Whole(Value),
+    /// Its elements follow.
+    Growing(Growing),
+}
+
+/// Begins to read a value of a type. `version` is that of the file.
+pub fn begin(input: &mut Input<'_>, type_byte: u8, version: u32, shapes: &Shapes, text: &mut Vec<u8>) -> Result<Begun, LoadError> {
+    let growing = match type_byte {
         types::STRING => {
             input.string(text)?;
-            return Ok(None);
+            return Ok(Begun::Text);
         }
-        types::LIST | types::LIST_ZIPLIST | types::LIST_QUICKLIST | types::LIST_QUICKLIST_2 => {
-            Value::List(read_list(input, type_byte, shapes, text)?)
+        types::LIST | types::LIST_QUICKLIST | types::LIST_QUICKLIST_2 => Growing::list(type_byte, input.length()?),
+        types::SET => Growing::Set { set: Set::new(), count: input.length()?, done: 0 },
+        types::ZSET | types::ZSET_2 => Growing::zset(type_byte, input.length()?, shapes),
+        types::HASH => Growing::hash(Deadlines::None, input.length()?, shapes),
+        types::HASH_DEADLINES_FIRST if version == VALKEY_VERSION => Growing::hash(Deadlines::Behind, input.length()?, shapes),
+        types::HASH_DEADLINES_FIRST if version != VALKEY_VERSION => Growing::hash(Deadlines::Absolute, input.length()?, shapes),
+        types::HASH_DEADLINES if version != VALKEY_VERSION => {
+            let earliest = deadline_of(input.millis()?)?;
+            Growing::hash(Deadlines::Since(earliest), input.length()?, shapes)
         }
-        types::SET | types::SET_INTSET | types::SET_LISTPACK => Value::Set(read_set(input, type_byte, shapes, text)?),
-        types::ZSET | types::ZSET_2 | types::ZSET_ZIPLIST | types::ZSET_LISTPACK => Value::Zset(read_zset(input, type_byte, shapes, text)?),
-        types::HASH | types::HASH_ZIPMAP | types::HASH_ZIPLIST | types::HASH_LISTPACK => {
-            Value::Hash(read_hash(input, type_byte, shapes, text)?)
-        }
-        types::HASH_DEADLINES_FIRST if version == VALKEY_VERSION => Value::Hash(read_valkey_hash(input, shapes)?),
-        types::HASH_DEADLINES_FIRST..=types::HASH_LISTPACK_DEADLINES if version != VALKEY_VERSION => {
-            Value::Hash(read_expiring_hash(input, type_byte, shapes, text)?)
-        }
-        types::STREAM | types::STREAM_2 | types::STREAM_3 => Value::Stream(stream::read(input, type_byte)?),
+        types::STREAM | types::STREAM_2 | types::STREAM_3 => Growing::Stream(Box::new(stream::Growing::begin(input, type_byte)?)),
         types::MODULE | types::MODULE_2 => return Err(module_value(input)?),
-        _ => return Err(LoadError::corrupt(format!("unknown type of a value: {type_byte}"))),
+        _ => return read_packed(input, type_byte, version, shapes, text).and_then(sound).map(Begun::Whole),
     };
+    Ok(Begun::Growing(growing))
+}
+
+/// Reads a collection that is one string.
+fn read_packed(input: &mut Input<'_>, type_byte: u8, version: u32, shapes: &Shapes, text: &mut Vec<u8>) -> Result<Value, LoadError> {
+    Ok(match type_byte {
+        types::LIST_ZIPLIST => {
+            let mut deque = Deque::new();
+            input.string(text)?;
+            append_ziplist(&mut deque, text)?;
+            deque.settle_after_load(shapes.list);
+            Value::List(List::from(deque))
+        }
+        types::SET_INTSET | types::SET_LISTPACK => Value::Set(read_packed_set(input, type_byte, shapes, text)?),
+        types::ZSET_ZIPLIST | types::ZSET_LISTPACK => Value::Zset(read_packed_zset(input, type_byte, shapes, text)?),
+        types::HASH_ZIPMAP | types::HASH_ZIPLIST | types::HASH_LISTPACK => Value::Hash(read_packed_hash(input, type_byte, shapes, text)?),
+        types::HASH_LISTPACK_DEADLINES_FIRST | types::HASH_LISTPACK_DEADLINES if version != VALKEY_VERSION => {
+            if type_byte == types::HASH_LISTPACK_DEADLINES {
+                // the earliest, which is found again
+                deadline_of(input.millis()?)?;
+            }
+            input.string(text)?;
+            Value::Hash(packed_hash(text, true, shapes)?)
+        }
+        _ => return Err(LoadError::corrupt(format!("unknown type of a value: {type_byte}"))),
+    })
+}
+
+/// A collection without elements makes no key.
+fn sound(value: Value) -> Result<Value, LoadError> {
     let empty = match &value {
         Value::List(list) => list.is_empty(),
         Value::Set(set) => set.is_empty(),
@@ -92,55 +145,176 @@ pub fn read(input: &mut Input<'_>, type_byte: u8, version: u32, shapes: &Shapes,
         Value::Hash(hash) => Stored::is_empty(hash),
         Value::String(_) | Value::Stream(_) => false,
     };
-    if empty { Err(LoadError::Empty) } else { Ok(Some(value)) }
+    if empty { Err(LoadError::Empty) } else { Ok(value) }
+}
+
+/// Where the deadlines of a hash's fields are.
+#[derive(Clone, Copy)]
+pub enum Deadlines {
+    /// There are none.
+    None,
+    /// Before each field, absolute: Redis's release candidates.
+    Absolute,
+    /// Before each field, counted from the earliest and one more: Redis 8.
+    Since(Millis),
+    /// Behind each value, -1 for none: Valkey 9.
+    Behind,
+}
+
+/// A collection whose elements are being read. What counts says how many are still to come.
+pub enum Growing {
+    /// A list, of elements or nodes.
+    List {
+        /// What was read.
+        deque: Deque,
+        /// How it is written.
+        type_byte: u8,
+        /// Elements or nodes.
+        left: u64,
+    },
+    /// A set.
+    Set {
+        /// What was read.
+        set: Set,
+        /// Members.
+        count: u64,
+        /// Members that were read.
+        done: u64,
+    },
+    /// A sorted set, which may be small in the end.
+    Zset {
+        /// What was read.
+        set: Box<Arriving>,
+        /// Whether scores are texts.
+        texts: bool,
+        /// Members.
+        left: u64,
+    },
+    /// A hash.
+    Hash {
+        /// What was read.
+        hash: Hash,
+        /// Where deadlines are.
+        deadlines: Deadlines,
+        /// A value on its way.
+        value: Vec<u8>,
+        /// Fields.
+        left: u64,
+    },
+    /// A stream.
+    Stream(Box<stream::Growing>),
+}
+
+impl Growing {
+    fn list(type_byte: u8, left: u64) -> Growing {
+        Growing::List { deque: Deque::new(), type_byte, left }
+    }
+
+    fn zset(type_byte: u8, left: u64, shapes: &Shapes) -> Growing {
+        Growing::Zset { set: Box::new(Arriving::new(shapes.hash.hasher)), texts: type_byte == types::ZSET, left }
+    }
+
+    fn hash(deadlines: Deadlines, left: u64, shapes: &Shapes) -> Growing {
+        let mut hash = Hash::new();
+        hash.expect(usize::try_from(left).unwrap_or(usize::MAX), &shapes.hash);
+        Growing::Hash { hash, deadlines, value: Vec::new(), left }
+    }
+
+    /// Reads the next element or does a like piece of work; `true` if nothing is left. An error but `Truncated` leaves
+    /// nothing to go on with.
+    pub fn step(&mut self, input: &mut Input<'_>, shapes: &Shapes, text: &mut Vec<u8>) -> Result<bool, LoadError> {
+        let left = match self {
+            Growing::List { left, .. } | Growing::Hash { left, .. } => left,
+            Growing::Zset { left: 0, set, .. } => return Ok(set.settle(1)),
+            Growing::Zset { left, .. } => left,
+            Growing::Set { set, count, done } => {
+                if done < count {
+                    read_member(input, set, (*count, *done), shapes, text)?;
+                    *done += 1;
+                }
+                return Ok(done >= count);
+            }
+            Growing::Stream(stream) => return stream.step(input),
+        };
+        let Some(fewer) = left.checked_sub(1) else { return Ok(true) };
+        match self {
+            Growing::List { deque, type_byte, .. } => read_node(input, deque, *type_byte, shapes, text)?,
+            Growing::Zset { set, texts, .. } => read_scored(input, set, *texts, text)?,
+            Growing::Hash { hash, deadlines, value, .. } => read_field(input, hash, *deadlines, shapes, (text, value))?,
+            Growing::Set { .. } | Growing::Stream(_) => {}
+        }
+        match self {
+            Growing::List { left, .. } | Growing::Hash { left, .. } => {
+                *left = fewer;
+                Ok(fewer == 0)
+            }
+            Growing::Zset { left, .. } => {
+                *left = fewer;
+                Ok(false)
+            }
+            Growing::Set { .. } | Growing::Stream(_) => Ok(false),
+        }
+    }
+
+    /// The value, once nothing is left.
+    pub fn finish(self, shapes: &Shapes) -> Result<Value, LoadError> {
+        sound(match self {
+            Growing::List { mut deque, .. } => {
+                deque.settle_after_load(shapes.list);
+                Value::List(List::from(deque))
+            }
+            Growing::Set { set, .. } => Value::Set(set),
+            Growing::Zset { set, .. } => Value::Zset(set.finish().compact(shapes.zset)),
+            Growing::Hash { hash, .. } => Value::Hash(hash),
+            Growing::Stream(stream) => Value::Stream(stream.finish()),
+        })
+    }
 }
 
 const TWICE: LoadError = LoadError::Corrupt(std::borrow::Cow::Borrowed("an element twice in a collection"));
 
-fn packed(bytes: &[u8]) -> Result<Packed, LoadError> {
-    Packed::from_bytes(bytes).map_err(|error| LoadError::corrupt(format!("damaged listpack: {error}")))
+/// A block that was walked through. The words of the errors are those that Redis logs.
+fn packed(what: &str, bytes: &[u8]) -> Result<Packed, LoadError> {
+    Packed::from_bytes(bytes).map_err(|error| broken(what, &error))
 }
 
-fn read_list(input: &mut Input<'_>, type_byte: u8, shapes: &Shapes, text: &mut Vec<u8>) -> Result<List, LoadError> {
-    let mut deque = Deque::new();
+fn broken(what: &str, error: &dyn std::fmt::Display) -> LoadError {
+    LoadError::corrupt(format!("{what} integrity check failed: {error}"))
+}
+
+/// An element of a list, or a node of them.
+fn read_node(input: &mut Input<'_>, deque: &mut Deque, type_byte: u8, shapes: &Shapes, text: &mut Vec<u8>) -> Result<(), LoadError> {
     match type_byte {
         types::LIST => {
-            for _ in 0..input.length()? {
-                input.string(text)?;
-                deque.push_back(text, shapes.list);
-            }
-        }
-        types::LIST_ZIPLIST => {
             input.string(text)?;
-            append_ziplist(&mut deque, text)?;
+            deque.push_back(text, shapes.list);
         }
         types::LIST_QUICKLIST => {
-            for _ in 0..input.length()? {
-                input.string(text)?;
-                append_ziplist(&mut deque, text)?;
-            }
+            input.string(text)?;
+            append_ziplist(deque, text)?;
         }
         _ => {
-            for _ in 0..input.length()? {
-                let form = input.length()?;
-                input.string(text)?;
-                match form {
-                    NODE_PLAIN => deque.append_plain_node(text),
-                    NODE_PACKED => {
-                        deque.append_packed_node(text).map_err(|error| LoadError::corrupt(format!("damaged listpack: {error}")))?;
-                    }
-                    _ => return Err(LoadError::corrupt("unknown form of a list's node")),
+            let form = input.length()?;
+            input.string(text)?;
+            match form {
+                // what is empty is never large
+                NODE_PLAIN if text.is_empty() => {
+                    return Err(LoadError::corrupt("Quicklist integrity check failed: a large element of no bytes"));
                 }
+                NODE_PLAIN => deque.append_plain_node(text),
+                NODE_PACKED => {
+                    deque.append_packed_node(text).map_err(|error| broken("Quicklist listpack", &error))?;
+                }
+                _ => return Err(LoadError::corrupt("unknown form of a list's node")),
             }
         }
     }
-    deque.settle_after_load(shapes.list);
-    Ok(List::from(deque))
+    Ok(())
 }
 
 fn append_ziplist(deque: &mut Deque, bytes: &[u8]) -> Result<(), LoadError> {
     let mut builder = Builder::with_capacity(bytes.len());
-    legacy::each_of_ziplist(bytes, |element| {
+    legacy::each_of_ziplist("List", bytes, |element| {
         builder.push_element(&element);
         Ok(())
     })?;
@@ -150,76 +324,64 @@ fn append_ziplist(deque: &mut Deque, bytes: &[u8]) -> Result<(), LoadError> {
     deque.append_packed_node(&builder.finish().to_listpack()).map_err(|error| LoadError::corrupt(error.to_string()))
 }
 
-fn read_set(input: &mut Input<'_>, type_byte: u8, shapes: &Shapes, text: &mut Vec<u8>) -> Result<Set, LoadError> {
-    match type_byte {
-        types::SET_INTSET => {
-            input.string(text)?;
-            let ints = Intset::from_bytes(text).map_err(|error| LoadError::corrupt(format!("damaged intset: {error}")))?;
-            return Ok(Set::from_ints(ints, shapes.set));
-        }
-        types::SET_LISTPACK => {
-            input.string(text)?;
-            return Set::from_packed(packed(text)?, shapes.set).ok_or(TWICE);
-        }
-        _ => {}
+fn read_packed_set(input: &mut Input<'_>, type_byte: u8, shapes: &Shapes, text: &mut Vec<u8>) -> Result<Set, LoadError> {
+    input.string(text)?;
+    if type_byte == types::SET_INTSET {
+        let ints = Intset::from_bytes(text).map_err(|error| broken("Intset", &error))?;
+        return Ok(Set::from_ints(ints, shapes.set));
     }
-    let count = input.length()?;
-    let mut set = Set::new();
-    for index in 0..count {
-        input.string(text)?;
-        if index == 0 {
-            set = Set::for_members(text, usize::try_from(count).unwrap_or(usize::MAX), shapes.set);
-        }
-        if !set.add(text, shapes.set) {
-            return Err(TWICE);
-        }
-    }
-    Ok(set)
+    Set::from_packed(packed("Set listpack", text)?, shapes.set).ok_or(TWICE)
 }
 
-fn read_zset(input: &mut Input<'_>, type_byte: u8, shapes: &Shapes, text: &mut Vec<u8>) -> Result<Zset, LoadError> {
-    let mut gather = Gather::new(shapes.zset_hasher());
-    match type_byte {
-        types::ZSET | types::ZSET_2 => {
-            for _ in 0..input.length()? {
-                input.string(text)?;
-                let score = if type_byte == types::ZSET { input.double_text()? } else { input.double()? };
-                gather_member(&mut gather, text, score)?;
+fn read_member(
+    input: &mut Input<'_>,
+    set: &mut Set,
+    (count, done): (u64, u64),
+    shapes: &Shapes,
+    text: &mut Vec<u8>,
+) -> Result<(), LoadError> {
+    input.string(text)?;
+    if done == 0 {
+        *set = Set::for_members(text, usize::try_from(count).unwrap_or(usize::MAX), shapes.set);
+    }
+    if set.add(text, shapes.set) { Ok(()) } else { Err(TWICE) }
+}
+
+fn read_scored(input: &mut Input<'_>, set: &mut Arriving, texts: bool, text: &mut Vec<u8>) -> Result<(), LoadError> {
+    input.string(text)?;
+    let score = if texts { input.double_text()? } else { input.double()? };
+    if score.is_nan() {
+        return Err(LoadError::corrupt("a score that is no number"));
+    }
+    if set.add(text, score) { Ok(()) } else { Err(TWICE) }
+}
+
+fn read_packed_zset(input: &mut Input<'_>, type_byte: u8, shapes: &Shapes, text: &mut Vec<u8>) -> Result<Zset, LoadError> {
+    let mut gather = Gather::new(shapes.hash.hasher);
+    input.string(text)?;
+    if type_byte == types::ZSET_ZIPLIST {
+        let mut member = None;
+        legacy::each_of_ziplist("Zset", text, |element| match member.take() {
+            None => {
+                member = Some(element.to_vec());
+                Ok(())
             }
+            Some(member) => gather_member(&mut gather, &member, score_of(element)?),
+        })?;
+        if member.is_some() {
+            return Err(LoadError::corrupt("a member without a score"));
         }
-        types::ZSET_ZIPLIST => {
-            input.string(text)?;
-            let mut member = None;
-            legacy::each_of_ziplist(text, |element| match member.take() {
-                None => {
-                    member = Some(element.to_vec());
-                    Ok(())
-                }
-                Some(member) => gather_member(&mut gather, &member, score_of(element)?),
-            })?;
-            if member.is_some() {
-                return Err(LoadError::corrupt("a member without a score"));
-            }
+    } else {
+        let packed = packed("Zset listpack", text)?;
+        if is_sorted_small(&packed, shapes)? {
+            return Ok(Zset::from_packed(packed));
         }
-        _ => {
-            input.string(text)?;
-            let packed = packed(text)?;
-            if is_sorted_small(&packed, shapes)? {
-                return Ok(Zset::from_packed(packed));
-            }
-            let mut elements = packed.iter();
-            while let (Some(member), Some(score)) = (elements.next(), elements.next()) {
-                gather_member(&mut gather, &member.to_vec(), score_of(score)?)?;
-            }
+        let mut elements = packed.iter();
+        while let (Some(member), Some(score)) = (elements.next(), elements.next()) {
+            gather_member(&mut gather, &member.to_vec(), score_of(score)?)?;
         }
     }
     Ok(gather.finish().compact(shapes.zset))
-}
-
-impl Shapes {
-    fn zset_hasher(&self) -> KeyHasher {
-        self.hash.hasher
-    }
 }
 
 fn score_of(element: Element<'_>) -> Result<f64, LoadError> {
@@ -273,27 +435,14 @@ fn add_field(hash: &mut Hash, field: &[u8], value: &[u8], deadline: Option<Milli
     if hash.set(field, value, ttl, &shapes.hash, NEVER) { Ok(()) } else { Err(TWICE) }
 }
 
-fn read_hash(input: &mut Input<'_>, type_byte: u8, shapes: &Shapes, text: &mut Vec<u8>) -> Result<Hash, LoadError> {
+fn read_packed_hash(input: &mut Input<'_>, type_byte: u8, shapes: &Shapes, text: &mut Vec<u8>) -> Result<Hash, LoadError> {
     let mut hash = Hash::new();
+    input.string(text)?;
     match type_byte {
-        types::HASH => {
-            let count = input.length()?;
-            hash.expect(usize::try_from(count).unwrap_or(usize::MAX), &shapes.hash);
-            let mut value = Vec::new();
-            for _ in 0..count {
-                input.string(text)?;
-                input.string(&mut value)?;
-                add_field(&mut hash, text, &value, None, shapes)?;
-            }
-        }
-        types::HASH_ZIPMAP => {
-            input.string(text)?;
-            legacy::each_of_zipmap(text, |field, value| add_field(&mut hash, field, value, None, shapes))?;
-        }
+        types::HASH_ZIPMAP => legacy::each_of_zipmap(text, |field, value| add_field(&mut hash, field, value, None, shapes))?,
         types::HASH_ZIPLIST => {
-            input.string(text)?;
             let mut field = None;
-            legacy::each_of_ziplist(text, |element| match field.take() {
+            legacy::each_of_ziplist("Hash", text, |element| match field.take() {
                 None => {
                     field = Some(element.to_vec());
                     Ok(())
@@ -304,16 +453,14 @@ fn read_hash(input: &mut Input<'_>, type_byte: u8, shapes: &Shapes, text: &mut V
                 return Err(LoadError::corrupt("a field without a value"));
             }
         }
-        _ => {
-            input.string(text)?;
-            hash = packed_hash(text, false, shapes)?;
-        }
+        _ => hash = packed_hash(text, false, shapes)?,
     }
     Ok(hash)
 }
 
 fn packed_hash(bytes: &[u8], with_deadlines: bool, shapes: &Shapes) -> Result<Hash, LoadError> {
-    Hash::from_packed(packed(bytes)?, with_deadlines, &shapes.hash).ok_or(LoadError::Corrupt("damaged packed hash".into()))
+    Hash::from_packed(packed("Hash listpack", bytes)?, with_deadlines, &shapes.hash)
+        .ok_or(LoadError::Corrupt("Hash listpack with dup elements, or not in pairs, or with a deadline that is none".into()))
 }
 
 fn deadline_of(millis: i64) -> Result<Millis, LoadError> {
@@ -321,50 +468,27 @@ fn deadline_of(millis: i64) -> Result<Millis, LoadError> {
     if sound { Ok(Millis(millis)) } else { Err(LoadError::corrupt("the deadline of a field is beyond all times")) }
 }
 
-/// Redis 8's hashes, whose deadlines count from the earliest, and those of its release candidates, which
-/// are absolute.
-fn read_expiring_hash(input: &mut Input<'_>, type_byte: u8, shapes: &Shapes, text: &mut Vec<u8>) -> Result<Hash, LoadError> {
-    let relative = matches!(type_byte, types::HASH_DEADLINES | types::HASH_LISTPACK_DEADLINES);
-    let earliest = if relative { deadline_of(input.millis()?)?.0 } else { 0 };
-    if matches!(type_byte, types::HASH_LISTPACK_DEADLINES | types::HASH_LISTPACK_DEADLINES_FIRST) {
-        input.string(text)?;
-        return packed_hash(text, true, shapes);
-    }
-    let count = input.length()?;
-    let mut hash = Hash::new();
-    hash.expect(usize::try_from(count).unwrap_or(usize::MAX), &shapes.hash);
-    let mut value = Vec::new();
-    for _ in 0..count {
-        let later = input.length()?;
-        input.string(text)?;
-        input.string(&mut value)?;
-        let deadline = match (later, relative) {
-            (0, _) => None,
-            (_, true) => Some(later - 1),
-            (_, false) => Some(later),
-        };
-        let deadline = deadline.map(|later| deadline_of(i64::try_from(later).unwrap_or(i64::MAX).saturating_add(earliest))).transpose()?;
-        add_field(&mut hash, text, &value, deadline, shapes)?;
-    }
-    Ok(hash)
-}
-
-/// Valkey 9's hashes: each value is followed by its deadline, -1 for none.
-fn read_valkey_hash(input: &mut Input<'_>, shapes: &Shapes) -> Result<Hash, LoadError> {
-    let count = input.length()?;
-    let mut hash = Hash::new();
-    hash.expect(usize::try_from(count).unwrap_or(usize::MAX), &shapes.hash);
-    let (mut field, mut value) = (Vec::new(), Vec::new());
-    for _ in 0..count {
-        input.string(&mut field)?;
-        input.string(&mut value)?;
-        let deadline = match input.millis()? {
-            -1 => None,
-            millis => Some(deadline_of(millis)?),
-        };
-        add_field(&mut hash, &field, &value, deadline, shapes)?;
-    }
-    Ok(hash)
+/// A field of a hash, with its deadline where there is one.
+fn read_field(
+    input: &mut Input<'_>,
+    hash: &mut Hash,
+    deadlines: Deadlines,
+    shapes: &Shapes,
+    (field, value): (&mut Vec<u8>, &mut Vec<u8>),
+) -> Result<(), LoadError> {
+    let before = match deadlines {
+        Deadlines::Absolute | Deadlines::Since(_) => input.length()?,
+        Deadlines::None | Deadlines::Behind => 0,
+    };
+    input.string(field)?;
+    input.string(value)?;
+    let millis = match (deadlines, before) {
+        (Deadlines::None, _) | (Deadlines::Absolute | Deadlines::Since(_), 0) => None,
+        (Deadlines::Absolute, time) => Some(i64::try_from(time).unwrap_or(i64::MAX)),
+        (Deadlines::Since(earliest), later) => Some(i64::try_from(later - 1).unwrap_or(i64::MAX).saturating_add(earliest.0)),
+        (Deadlines::Behind, _) => Some(input.millis()?).filter(|&time| time != -1),
+    };
+    add_field(hash, field, value, millis.map(deadline_of).transpose()?, shapes)
 }
 
 /// The letters of a module's name in its 64-bit number: 9 of 6 bits each above a version of 10 bits.

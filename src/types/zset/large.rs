@@ -86,6 +86,12 @@ impl Large {
         self.tree.push(score, handle);
     }
 
+    /// Adds a member to the table and not yet to the tree; `None` if it is there already.
+    pub(super) fn add_aside(&mut self, member: &[u8], score: f64) -> Option<Handle> {
+        let found = self.find(member);
+        if found.at.is_some() { None } else { Some(self.add_block(found.hash, member, score)) }
+    }
+
     fn add_block(&mut self, hash: u64, member: &[u8], score: f64) -> Handle {
         self.blocks += block_size(member.len());
         Handle::new(self.table.insert(hash, Member::new(member, score)))

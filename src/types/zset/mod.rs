@@ -10,6 +10,7 @@
 //! A score is never NaN; callers see to that.
 #![allow(unsafe_code)]
 
+mod arrive;
 mod large;
 mod member;
 mod small;
@@ -21,6 +22,7 @@ use std::ops::Range;
 
 pub use crate::ds::btree::{LexBound, ScoreBound};
 pub use crate::ds::packed::Element;
+pub use arrive::Arriving;
 pub use large::Gather;
 
 use super::{Kind, Stored, Type};

@@ -139,3 +139,34 @@ fn a_gathered_set_is_sorted_at_the_end() {
     assert_eq!(zset.encoding(), "listpack");
     assert_eq!(owned(zset.iter()), [(b"b".to_vec(), 1.0), (b"a".to_vec(), 7.0)]);
 }
+
+#[test]
+fn members_that_arrive_one_by_one_make_the_set_that_they_are() {
+    let mut random = Random::from_seed(9);
+    for round in 0..60 {
+        let count = [0, 1, 2, 3, 700, 9000][round % 6];
+        let mut members: Vec<(f64, String)> = (0..count).map(|n| (random.below(count as u64 / 2 + 1) as f64, format!("m{n}"))).collect();
+        members.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        let expected = members.clone();
+        match round / 6 % 4 {
+            0 => {}
+            1 => members.reverse(),
+            2 => {
+                members.reverse();
+                let at = members.len() / 2;
+                members[at..].reverse();
+            }
+            _ => members.sort_by_cached_key(|_| random.next_u64()),
+        }
+        let mut arriving = super::Arriving::new(hasher());
+        for (score, member) in &members {
+            assert!(arriving.add(member.as_bytes(), *score));
+            assert!(!arriving.add(member.as_bytes(), 1.0), "it is there already");
+        }
+        while !arriving.settle(7) {}
+        let set = arriving.finish();
+        let found: Vec<(f64, String)> =
+            set.iter().map(|(member, score)| (score, String::from_utf8(member.to_vec()).expect("text"))).collect();
+        assert_eq!(found, expected);
+    }
+}
