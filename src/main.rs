@@ -50,6 +50,7 @@ fn serve(mut config: Config) -> Result<(), String> {
     if config.daemonize && supervisor == Supervised::No {
         process::daemonize().map_err(|error| format!("Cannot go to the background: {error}"))?;
     }
+    process::survive_file_limits();
     if config.disable_thp {
         process::disable_huge_pages();
     }
@@ -93,6 +94,8 @@ fn serve(mut config: Config) -> Result<(), String> {
         let _ = std::fs::remove_file(path);
     }
     log::warn!("Ruddle is now ready to exit, bye bye...");
+    // the system takes the memory back at once; freeing millions of keys takes a while
+    std::mem::forget(reactor);
     Ok(())
 }
 

@@ -6,6 +6,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -65,12 +66,16 @@ impl Program {
     }
 
     fn start_in(folder: Folder, words: &[&str], input: &str) -> Program {
+        Program::start_program(PROGRAM, folder, words, input)
+    }
+
+    fn start_program(program: &str, folder: Folder, words: &[&str], input: &str) -> Program {
         let port = free_port();
         let dir = folder.path("");
         let mut all: Vec<String> = words.iter().take_while(|word| !word.starts_with("--")).map(ToString::to_string).collect();
         all.extend(["--port", &port.to_string(), "--bind", "127.0.0.1", "--dir", &dir].map(str::to_string));
         all.extend(words.iter().skip_while(|word| !word.starts_with("--")).map(ToString::to_string));
-        let mut child = Command::new(PROGRAM)
+        let mut child = Command::new(program)
             .args(&all)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -403,4 +408,211 @@ fn what_the_server_itself_wrote_is_read_back_under_any_name() {
     }
     let _ = again.kill();
     let _ = again.wait();
+}
+
+/// The report that the log holds, which must be whole.
+fn report(log: &str) -> &str {
+    let start = log.find("=== REDIS BUG REPORT START").expect("a report");
+    let end = log.find("=== REDIS BUG REPORT END").expect("its end");
+    &log[start..end]
+}
+
+#[test]
+fn a_crash_leaves_a_report_and_dies_of_its_signal() {
+    for (how, number) in [("", 6), ("DEBUG SEGFAULT", 11)] {
+        let program = Program::start(&["--enable-debug-command", "yes"]);
+        program.ask("SET secret-key secret-value");
+        if how.is_empty() {
+            program.signal("ABRT");
+        } else {
+            program.ask(how);
+        }
+        let (status, log) = program.end();
+        assert_eq!(status.signal(), Some(number), "{log}");
+        let report = report(&log);
+        for line in [&format!("crashed by signal: {number}"), "STACK TRACE", "INFO OUTPUT", "redis_version:8", "ran last: "] {
+            assert!(report.contains(line), "{line} is missing in\n{log}");
+        }
+        assert!(report.contains("ruddle::") && report.contains(if how.is_empty() { "ran last: quit" } else { "ran last: debug" }), "{log}");
+        assert!(!log.contains("secret"), "keys and values are nobody's business:\n{log}");
+    }
+}
+
+#[test]
+fn an_assertion_that_fails_leaves_a_report() {
+    for (exits, code) in [("no", None), ("yes", Some(1))] {
+        let program = Program::start(&["--enable-debug-command", "yes", "--use-exit-on-panic", exits]);
+        program.ask("DEBUG ASSERT");
+        let (status, log) = program.end();
+        assert_eq!(status.code(), code, "{log}");
+        let report = report(&log);
+        assert!(report.contains("ASSERTION FAILED") && report.contains("DEBUG ASSERT") && report.contains("INFO OUTPUT"), "{log}");
+        assert_eq!(log.matches("BUG REPORT START").count(), 1, "{log}");
+    }
+}
+
+#[test]
+fn without_crash_log_there_is_no_report() {
+    let program = Program::start(&[]);
+    assert!(program.ask("CONFIG SET crash-log-enabled no").starts_with("+OK"));
+    program.signal("SEGV");
+    let (status, log) = program.end();
+    assert_eq!(status.signal(), Some(11));
+    assert!(!log.contains("BUG REPORT"), "{log}");
+}
+
+/// A snapshot of some keys, written by the program.
+fn snapshot() -> Vec<u8> {
+    let program = Program::start(&["--enable-debug-command", "yes", "--save", ""]);
+    assert!(program.ask("DEBUG POPULATE 500\r\nSAVE").starts_with("+OK\r\n+OK"));
+    fs::read(program._folder.path("dump.rdb")).expect("the snapshot")
+}
+
+#[test]
+fn a_snapshot_that_cannot_be_loaded_is_refused_and_stays() {
+    let good = snapshot();
+    let mut flipped = good.clone();
+    flipped[3000] ^= 4;
+    let mut foreign = good.clone();
+    foreign[..9].copy_from_slice(b"REDIS0099");
+    let cases: [(&str, &[u8], &str); 5] = [
+        ("empty", b"", "unexpected end of the data. Restore a good copy"),
+        ("cut off", &good[..good.len() / 2], "unexpected end of the data. Restore a good copy"),
+        ("flipped", &flipped, "Restore a good copy"),
+        ("of a later version", &foreign, "Can't handle RDB format version 99. Another server has written it"),
+        ("a text", b"this is no snapshot", "Wrong signature trying to load DB from file. Restore a good copy"),
+    ];
+    for (what, bytes, told) in cases {
+        let folder = Folder::new();
+        fs::write(folder.path("dump.rdb"), bytes).expect("a writable folder");
+        let (code, text) = run(&["--port", "0", "--dir", &folder.path("")], "");
+        assert_eq!(code, Some(1), "{what}: {text}");
+        assert!(text.contains(told) && text.contains("Terminating server after rdb file reading failure."), "{what}: {text}");
+        assert!(fs::read(folder.path("dump.rdb")).expect("the file") == bytes, "{what}: the file has changed");
+    }
+    let folder = Folder::new();
+    fs::create_dir(folder.path("dump.rdb")).expect("a writable folder");
+    let (code, text) = run(&["--port", "0", "--dir", &folder.path("")], "");
+    assert!(code == Some(1) && text.contains("Is a directory.") && !text.contains("os error"), "{text}");
+}
+
+#[test]
+fn an_append_only_file_that_cannot_be_loaded_is_refused_and_stays() {
+    const MANIFEST: &str = "file appendonly.aof.1.base.rdb seq 1 type b\nfile appendonly.aof.1.incr.aof seq 1 type i\n";
+    let good = snapshot();
+    let mut flipped = good.clone();
+    flipped[3000] ^= 4;
+    let damaged: &[u8] = b"*3\r\n$3\r\nSET\r\n$1\r\na\r\nrubbish\r\n";
+    let cases: [(&str, &str, Option<&[u8]>, &[u8], &str); 6] = [
+        ("no manifest to speak of", "", None, b"", "Found an empty AOF manifest"),
+        ("a manifest that is none", "rubbish\n", None, b"", "Invalid AOF manifest file format"),
+        ("a file that is not there", MANIFEST, None, b"", "No such file or directory"),
+        ("a base cut off", MANIFEST, Some(&good[..3000]), b"", "unexpected end of the data"),
+        ("a base flipped", MANIFEST, Some(&flipped), b"", "AOF loading aborted"),
+        ("an increment damaged", MANIFEST, Some(&good), damaged, "Bad file format reading the append only file"),
+    ];
+    for (what, manifest, base, increment, told) in cases {
+        let folder = Folder::new();
+        let in_aof = |name: &str| folder.path(&format!("appendonlydir/appendonly.aof.{name}"));
+        fs::create_dir(folder.path("appendonlydir")).expect("a writable folder");
+        fs::write(in_aof("manifest"), manifest).expect("a writable folder");
+        if let Some(base) = base {
+            fs::write(in_aof("1.base.rdb"), base).expect("a writable folder");
+            fs::write(in_aof("1.incr.aof"), increment).expect("a writable folder");
+        }
+        let (code, text) = run(&["--port", "0", "--dir", &folder.path(""), "--appendonly", "yes"], "");
+        assert_eq!(code, Some(1), "{what}: {text}");
+        assert!(text.contains(told) && text.contains("restore a good copy of the append-only directory"), "{what}: {text}");
+        assert!(!text.contains("os error"), "{what}: {text}");
+        assert_eq!(fs::read_to_string(in_aof("manifest")).expect("the manifest"), manifest, "{what}");
+        if let Some(base) = base {
+            assert!(fs::read(in_aof("1.base.rdb")).expect("the base") == base, "{what}: the base has changed");
+            assert!(fs::read(in_aof("1.incr.aof")).expect("the increment") == increment, "{what}: the increment has changed");
+        }
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_folder_that_cannot_be_written_is_told_with_what_to_do() {
+    let (code, text) = run(&["--port", "0", "--dir", "/proc", "--appendonly", "yes"], "");
+    assert!(code == Some(1) && text.contains("let the server write to its directory") && !text.contains("os error"), "{text}");
+    let (code, text) = run(&["--port", "0", "--dir", "/nowhere/at/all"], "");
+    assert!(code == Some(1) && text.contains("Can't chdir to '/nowhere/at/all': No such file or directory. Make the directory"), "{text}");
+}
+
+/// A program whose files may not grow beyond that many blocks of 512 bytes, as on a disk that is full.
+fn start_on_full_disk(blocks: u32, words: &[&str]) -> Program {
+    let folder = Folder::new();
+    let script = folder.write("ruddle", &format!("#!/bin/sh\nulimit -f {blocks}\nexec \"{PROGRAM}\" \"$@\"\n"));
+    let made = Command::new("chmod").args(["+x", &script]).status().expect("chmod");
+    assert!(made.success());
+    Program::start_program(&script, folder, words, "")
+}
+
+#[test]
+fn on_a_full_disk_a_snapshot_fails_and_the_last_good_one_stays() {
+    let program = start_on_full_disk(64, &["--enable-debug-command", "yes", "--save", "100000", "100000"]);
+    assert!(program.ask("DEBUG POPULATE 500\r\nSAVE").starts_with("+OK\r\n+OK"));
+    let good = fs::read(program._folder.path("dump.rdb")).expect("the snapshot");
+    let replies = program.ask("DEBUG POPULATE 50000\r\nSAVE\r\nBGSAVE");
+    assert!(replies.starts_with("+OK\r\n-ERR\r\n+Background saving started"), "{replies}");
+    until("the child has failed", || program.ask("INFO persistence").contains("rdb_last_bgsave_status:err"));
+    assert!(program.ask("SET a b").starts_with("-MISCONF"), "writes are refused while snapshots fail");
+    assert!(program.ask("GET key:1").contains("value:1"));
+    assert!(fs::read(program._folder.path("dump.rdb")).expect("the snapshot") == good);
+    let drafts = fs::read_dir(program._folder.path(""))
+        .expect("a folder")
+        .filter(|entry| entry.as_ref().expect("an entry").file_name().to_string_lossy().starts_with("temp-"));
+    assert_eq!(drafts.count(), 0);
+    program.signal("KILL");
+    let (_, log) = program.end();
+    assert!(log.contains("File too large") && !log.contains("os error"), "{log}");
+}
+
+#[test]
+fn on_a_full_disk_writes_are_refused_and_nothing_acknowledged_is_lost() {
+    let value = "x".repeat(1000);
+    for policy in ["everysec", "always"] {
+        let program = start_on_full_disk(64, &["--appendonly", "yes", "--save", "", "--appendfsync", policy]);
+        let mut acknowledged = 0;
+        loop {
+            let Ok(mut stream) = TcpStream::connect(("127.0.0.1", program.port)) else { break };
+            stream.set_read_timeout(Some(PATIENCE)).expect("a socket's option");
+            let mut reply = String::new();
+            stream.write_all(format!("SET k{acknowledged} {value}\r\nQUIT\r\n").as_bytes()).expect("the server reads");
+            // a server that stops says nothing any more
+            let read = stream.read_to_string(&mut reply);
+            if read.is_err() || !reply.starts_with("+OK") {
+                assert!(policy == "always" || reply.starts_with("-MISCONF Errors writing to the AOF file: File too large"), "{reply}");
+                break;
+            }
+            acknowledged += 1;
+            assert!(acknowledged < 1000, "the disk is never full");
+        }
+        if policy == "everysec" {
+            assert!(program.ask("GET k0").contains(&value), "reads are served");
+            program.signal("KILL");
+        }
+        let aof = fs::read_dir(program._folder.path("appendonlydir")).expect("the files");
+        let copy = Folder::new();
+        fs::create_dir(copy.path("appendonlydir")).expect("a new folder");
+        let (status, log) = {
+            let files: Vec<PathBuf> = aof.map(|entry| entry.expect("an entry").path()).collect();
+            let folder = program._folder.path("");
+            let mut program = program;
+            until("the end", || program.child.try_wait().expect("a child").is_some());
+            for file in files {
+                fs::copy(&file, copy.0.join("appendonlydir").join(file.file_name().expect("a name"))).expect("a copy");
+            }
+            drop(folder);
+            program.end()
+        };
+        assert!(policy == "everysec" || status.code() == Some(1) && log.contains("Make room or repair the disk"), "{log}");
+        let again = Program::start_in(copy, &["--appendonly", "yes", "--save", ""], "");
+        let found = (0..acknowledged).filter(|n| again.ask(&format!("EXISTS k{n}")).starts_with(":1")).count();
+        // of what everysec has acknowledged, the last may still have waited in memory for a disk that takes it
+        let may_lack = if policy == "always" { 0 } else { 1 };
+        assert!(found + may_lack >= acknowledged, "{found} of {acknowledged}");
+    }
 }

@@ -65,6 +65,14 @@ pub fn yield_to_others() {
     }
 }
 
+/// A file that may not grow any more (`ulimit -f`) fails a write instead of ending the process.
+pub fn survive_file_limits() {
+    // SAFETY: ignores a signal.
+    unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+    }
+}
+
 /// Keeps the kernel from backing our memory with huge pages: they make forks and latency worse.
 pub fn disable_huge_pages() {
     #[cfg(target_os = "linux")]

@@ -191,7 +191,7 @@ impl Server {
         self.keyspace.heat.set_time(state.now.unix.to_millis().seconds());
         state.snapshots.remove_old_drafts();
         if state.config.appendonly {
-            let replay = self.begin_replay()?;
+            let replay = self.begin_replay().map_err(|error| cannot_replay(&error))?;
             self.state.enter_loading(replay.total(), View::Nothing);
             self.work = Some(Work::Log(Box::new(replay)));
             return Ok(());
@@ -201,7 +201,7 @@ impl Server {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Err(error) => {
                 let error = format!("Fatal error: can't open the RDB file {path} for reading: {}", reason(&error));
-                return Err(cannot_start(&path, &error));
+                return Err(cannot_start(&path, &error, "Let the server read it"));
             }
             Ok(file) => file,
         };
@@ -284,7 +284,11 @@ impl Server {
             Err(error) => {
                 log::warn!("Internal error in RDB reading offset {}: {error}", load.consumed());
                 log::warn!("Terminating server after rdb file reading failure.");
-                self.state.stop = Some(Stop::Failed(cannot_start(&self.state.config.dbfilename, &error.to_string())));
+                let cure = match error {
+                    LoadError::Unsupported(_) => "Another server has written it: let one that can read it write an older version",
+                    _ => "Restore a good copy of the file",
+                };
+                self.state.stop = Some(Stop::Failed(cannot_start(&self.state.config.dbfilename, &error.to_string(), cure)));
             }
         }
         self.state.leave_loading();
@@ -318,11 +322,11 @@ impl Server {
                 return Some(Work::Log(replay));
             }
             Ok(true) => Ok(()),
-            Err(error) => Err(error),
+            Err(error) => Err(cannot_replay(&error)),
         };
         let seconds = replay.seconds(self.state.stopwatch);
         let told = self.end_replay(*replay);
-        let ready = ended.and_then(|()| self.go_on_with_aof(told));
+        let ready = ended.and_then(|()| self.go_on_with_aof(told).map_err(|error| cannot_append(&error)));
         match ready {
             Ok(()) => log::info!("DB loaded from append only file: {seconds:.3} seconds"),
             Err(error) => self.state.stop = Some(Stop::Failed(error)),
@@ -362,8 +366,20 @@ impl Server {
     }
 }
 
-fn cannot_start(path: &str, error: &str) -> String {
+fn cannot_start(path: &str, error: &str, cure: &str) -> String {
     format!(
-        "Fatal error loading the DB from {path}, check server logs. Exiting: {error}. Restore a good copy of the file, or move it away to start empty."
+        "Fatal error loading the DB from {path}, check server logs. Exiting: {error}. {cure}, or move it away to start empty. It was not changed."
     )
+}
+
+/// The append-only file cannot be loaded.
+fn cannot_replay(error: &str) -> String {
+    format!(
+        "{error}. Exiting: restore a good copy of the append-only directory, let `redis-check-aof --fix` on the manifest cut off what is damaged (keep a copy), or move the directory away to start empty. It was not changed."
+    )
+}
+
+/// The append-only file cannot be gone on with.
+fn cannot_append(error: &str) -> String {
+    format!("{error}. Exiting: let the server write to its directory and make room on the disk, or turn 'appendonly' off.")
 }
