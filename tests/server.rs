@@ -468,6 +468,12 @@ fn snapshot() -> Vec<u8> {
     fs::read(program._folder.path("dump.rdb")).expect("the snapshot")
 }
 
+/// Starts the program, which must not serve; gives the exit code and what it said.
+fn refused(words: &[&str]) -> (Option<i32>, String) {
+    let port = free_port().to_string();
+    run(&[&["--port", &port, "--bind", "127.0.0.1"], words].concat(), "")
+}
+
 #[test]
 fn a_snapshot_that_cannot_be_loaded_is_refused_and_stays() {
     let good = snapshot();
@@ -485,14 +491,14 @@ fn a_snapshot_that_cannot_be_loaded_is_refused_and_stays() {
     for (what, bytes, told) in cases {
         let folder = Folder::new();
         fs::write(folder.path("dump.rdb"), bytes).expect("a writable folder");
-        let (code, text) = run(&["--port", "0", "--dir", &folder.path("")], "");
+        let (code, text) = refused(&["--dir", &folder.path("")]);
         assert_eq!(code, Some(1), "{what}: {text}");
         assert!(text.contains(told) && text.contains("Terminating server after rdb file reading failure."), "{what}: {text}");
         assert!(fs::read(folder.path("dump.rdb")).expect("the file") == bytes, "{what}: the file has changed");
     }
     let folder = Folder::new();
     fs::create_dir(folder.path("dump.rdb")).expect("a writable folder");
-    let (code, text) = run(&["--port", "0", "--dir", &folder.path("")], "");
+    let (code, text) = refused(&["--dir", &folder.path("")]);
     assert!(code == Some(1) && text.contains("Is a directory.") && !text.contains("os error"), "{text}");
 }
 
@@ -520,7 +526,7 @@ fn an_append_only_file_that_cannot_be_loaded_is_refused_and_stays() {
             fs::write(in_aof("1.base.rdb"), base).expect("a writable folder");
             fs::write(in_aof("1.incr.aof"), increment).expect("a writable folder");
         }
-        let (code, text) = run(&["--port", "0", "--dir", &folder.path(""), "--appendonly", "yes"], "");
+        let (code, text) = refused(&["--dir", &folder.path(""), "--appendonly", "yes"]);
         assert_eq!(code, Some(1), "{what}: {text}");
         assert!(text.contains(told) && text.contains("restore a good copy of the append-only directory"), "{what}: {text}");
         assert!(!text.contains("os error"), "{what}: {text}");
@@ -535,9 +541,9 @@ fn an_append_only_file_that_cannot_be_loaded_is_refused_and_stays() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_folder_that_cannot_be_written_is_told_with_what_to_do() {
-    let (code, text) = run(&["--port", "0", "--dir", "/proc", "--appendonly", "yes"], "");
+    let (code, text) = refused(&["--dir", "/proc", "--appendonly", "yes"]);
     assert!(code == Some(1) && text.contains("let the server write to its directory") && !text.contains("os error"), "{text}");
-    let (code, text) = run(&["--port", "0", "--dir", "/nowhere/at/all"], "");
+    let (code, text) = refused(&["--dir", "/nowhere/at/all"]);
     assert!(code == Some(1) && text.contains("Can't chdir to '/nowhere/at/all': No such file or directory. Make the directory"), "{text}");
 }
 
