@@ -45,7 +45,7 @@ replicas: build ## mixed chains with real servers whose links are cut, restarts 
 	tests/tools/replicas target/release/ruddle chains restarts slow --rounds 30
 
 sim: ## plays SEEDS simulated stories from SEED on (SEED=17 SEEDS=1 plays one again)
-	SIM_SEED=$(SEED) SIM_SEEDS=$(SEEDS) $(CARGO) test --test sim -- promises model
+	SIM_SEED=$(SEED) SIM_SEEDS=$(SEEDS) $(CARGO) test --test sim -- promises model crash
 
 fuzz: ## fuzzes the parsers for TIME seconds, with cargo-fuzz if it is there
 	tests/tools/fuzz $(TIME)
