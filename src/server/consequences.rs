@@ -6,6 +6,7 @@
 //! between MULTI and EXEC, so that nobody downstream sees half of it. This is the one place where SELECT,
 //! MULTI and EXEC enter the stream.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
@@ -30,7 +31,7 @@ pub enum Grouping {
 #[derive(Default)]
 pub struct Feed {
     bytes: Vec<u8>,
-    /// What is taken is cut from this, so that many small pieces are few allocations and none is larger than it need be.
+    /// Blocks are cut from this until nothing is left of it: many small ones are few allocations, and nothing is wasted.
     chunk: BytesMut,
     replicas_only: Vec<Range<usize>>,
     selected: Option<DbIndex>,
@@ -102,22 +103,26 @@ impl Feed {
 
     /// The stream since it was last taken, and the parts of it that are for replicas alone: the
     /// append-only file leaves them out (PUBLISH).
-    pub fn take(&mut self) -> (Bytes, Vec<Range<usize>>) {
-        let len = self.bytes.len();
-        let block = if len > limits::STREAM_CHUNK / 4 {
-            Bytes::copy_from_slice(&self.bytes)
-        } else {
-            if self.chunk.capacity() < len {
+    pub fn take(&mut self) -> (Vec<u8>, Vec<Range<usize>>) {
+        (std::mem::take(&mut self.bytes), std::mem::take(&mut self.replicas_only))
+    }
+
+    /// Copies what was taken to the end of `blocks`, and keeps the buffer for what comes.
+    pub fn cut(&mut self, mut taken: Vec<u8>, blocks: &mut VecDeque<Bytes>) {
+        let mut rest = taken.as_slice();
+        while !rest.is_empty() {
+            if self.chunk.capacity() == 0 {
                 self.chunk = BytesMut::with_capacity(limits::STREAM_CHUNK);
             }
-            self.chunk.extend_from_slice(&self.bytes);
-            self.chunk.split().freeze()
-        };
-        self.bytes.clear();
-        if self.bytes.capacity() > limits::SPARE_STREAM {
-            self.bytes = Vec::new();
+            let (part, after) = rest.split_at(rest.len().min(self.chunk.capacity()));
+            self.chunk.extend_from_slice(part);
+            blocks.push_back(self.chunk.split().freeze());
+            rest = after;
         }
-        (block, std::mem::take(&mut self.replicas_only))
+        if taken.capacity() <= limits::SPARE_STREAM && self.bytes.is_empty() {
+            taken.clear();
+            self.bytes = taken;
+        }
     }
 
     /// The database that the stream has selected; 0 when the next command will say.

@@ -78,7 +78,9 @@ impl State {
             self.record_local(has_file);
         } else if !self.feed.is_empty() && (has_file || self.replication.stream.is_active()) {
             let (bytes, left_out) = self.feed.take();
-            self.record(bytes, &left_out);
+            self.write_piece(&bytes, &left_out);
+            self.replication.pending_bytes += bytes.len() as u64;
+            self.feed.cut(bytes, &mut self.replication.pending);
         }
         if has_file && self.replication.stream.is_active() && !self.aof.is_placed() {
             self.place_file();
@@ -87,16 +89,20 @@ impl State {
 
     /// A piece of the history, whole units: into the file's buffer, to be released when it is written.
     pub(super) fn record(&mut self, block: Bytes, left_out: &[Range<usize>]) {
+        self.write_piece(&block, left_out);
+        self.replication.pending_bytes += block.len() as u64;
+        self.replication.pending.push_back(block);
+    }
+
+    fn write_piece(&mut self, bytes: &[u8], left_out: &[Range<usize>]) {
         let named = self.replication.stream.is_active();
         if self.aof.phase() != Phase::Off {
             if named && !self.aof.is_placed() {
                 self.place_file();
             }
-            let piece = Piece { bytes: &block, left_out, from: self.position(), named };
+            let piece = Piece { bytes, left_out, from: self.position(), named };
             self.aof.append(&piece, self.now.unix.to_millis().seconds(), self.config.aof_timestamp_enabled);
         }
-        self.replication.pending_bytes += block.len() as u64;
-        self.replication.pending.push_back(block);
     }
 
     /// Tells the file where in the history it is, and a replica's file which database that has selected.

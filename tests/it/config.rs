@@ -74,3 +74,35 @@ fn rewriting_keeps_the_operators_file() {
     world.server.state.host.replace = |_, _| Err("Permission denied".into());
     assert_eq!(world.ask(client, "CONFIG REWRITE"), "-ERR Rewriting config file: Permission denied");
 }
+
+#[test]
+fn nonsense_changes_nothing() {
+    let mut world = World::new();
+    let client = world.connect();
+    let all = |world: &mut World| world.ask(client, "CONFIG GET *");
+    let before = all(&mut world);
+    let long = "9".repeat(10_000);
+    for (name, values) in [
+        ("maxmemory", &["x", "-1x", "1e3"][..]),
+        ("maxmemory-policy", &["", "lru", "allkeys"]),
+        ("maxmemory-clients", &["200%", "-5%", "%", "x"]),
+        ("maxmemory-samples", &["0", "65", "five"]),
+        ("client-output-buffer-limit", &["normal", "normal 1 2", "nobody 1 2 3", "normal x 2 3", "normal 1 2 -3"]),
+        ("notify-keyspace-events", &["Q", "KEA!"]),
+        ("save", &["1", "x y", "60 -1", "0 1"]),
+        ("slowlog-max-len", &["-1", "x", &long]),
+        ("latency-tracking-info-percentiles", &["101", "-1", "x"]),
+        ("oom-score-adj-values", &["1 2", "1 2 3000", "a b c"]),
+        ("tracking-table-max-keys", &["-1", "many"]),
+        ("hotspot-tracking", &["maybe", ""]),
+        ("port", &["65536", "-1", "x"]),
+        ("appendonly", &["2"]),
+        (&long, &["1"]),
+    ] {
+        for value in values {
+            let reply = world.ask(client, &format!("CONFIG SET {name} \"{value}\""));
+            assert!(reply.starts_with("-ERR "), "{reply} to {name} {value}");
+        }
+    }
+    assert_eq!(all(&mut world), before);
+}

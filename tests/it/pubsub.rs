@@ -270,6 +270,53 @@ fn a_message_is_one_block_for_all_its_receivers() {
 }
 
 #[test]
+fn a_pattern_of_a_megabyte_is_refused_an_answer_soon() {
+    let mut world = World::new();
+    let (subscriber, publisher) = (world.connect(), world.connect());
+    let pattern = "*a".repeat(512 * 1024);
+    world.send(subscriber, &format!("PSUBSCRIBE {pattern}"));
+    assert_eq!(world.received(subscriber), [format!("[\"psubscribe\", \"{pattern}\", :1]")]);
+    let channel = "a".repeat(5000);
+    assert_eq!(world.ask(publisher, &format!("PUBLISH {channel} x")), ":0");
+    assert_eq!(world.ask(publisher, "PUBLISH a x"), ":0");
+    world.ask(publisher, &format!("SET {channel} x"));
+    assert_eq!(world.ask(publisher, &format!("KEYS {pattern}")), "[]");
+    assert_eq!(world.ask(publisher, &format!("SCAN 0 MATCH {pattern}")), "[\"0\", []]");
+    assert_eq!(world.ask(publisher, "PUBSUB NUMPAT"), ":1");
+    world.disconnect(subscriber);
+    assert_eq!(world.ask(publisher, "PUBSUB NUMPAT"), ":0");
+}
+
+#[test]
+fn ten_thousand_patterns_are_served_and_leave_nothing_behind() {
+    let mut world = World::new();
+    let (subscriber, publisher) = (world.connect(), world.connect());
+    let round = |world: &mut World, subscriber| {
+        for i in 0..10_000 {
+            world.send(subscriber, &format!("PSUBSCRIBE p{i}*"));
+        }
+        world.take_output(subscriber);
+    };
+    round(&mut world, subscriber);
+    assert_eq!(world.ask(publisher, "PUBSUB NUMPAT"), ":10000");
+    // p7, p77, p771 and p7712
+    assert_eq!(world.ask(publisher, "PUBLISH p77123 x"), ":4");
+    assert_eq!(world.received(subscriber).len(), 4);
+    let before = ruddle::base::memory::used();
+    let other = world.connect();
+    round(&mut world, other);
+    assert_eq!(world.ask(publisher, "PUBLISH p77123 x"), ":8");
+    world.take_output(subscriber);
+    world.disconnect(other);
+    assert_eq!(world.ask(publisher, "PUBLISH p77123 x"), ":4");
+    world.take_output(subscriber);
+    let left = ruddle::base::memory::used().saturating_sub(before);
+    assert!(left < 256 * 1024, "{left} bytes are left");
+    world.disconnect(subscriber);
+    assert_eq!(world.ask(publisher, "PUBSUB NUMPAT"), ":0");
+}
+
+#[test]
 fn publish_goes_to_replicas_but_not_into_the_file() {
     let mut world = World::new();
     let a = world.connect();

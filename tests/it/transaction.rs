@@ -406,6 +406,32 @@ fn a_closed_connection_watches_nothing() {
 }
 
 #[test]
+fn a_client_killed_inside_its_own_transaction_has_done_all_of_it_or_nothing() {
+    let mut world = World::new();
+    let (a, b) = (world.connect(), world.connect());
+    for line in ["MULTI", "SET k 1", "CLIENT KILL ID 1 SKIPME no", "SET k2 2"] {
+        world.ask(a, line);
+    }
+    world.send(a, "EXEC");
+    assert_eq!(world.received(a), ["[+OK, :1, +OK]"]);
+    world.send(a, "PING");
+    assert!(world.received(a).is_empty(), "it is to be closed");
+    assert_eq!(world.ask(b, "MGET k k2"), "[\"1\", \"2\"]");
+    let c = world.connect();
+    for line in ["WATCH k", "MULTI", "SET k 5"] {
+        world.ask(c, line);
+    }
+    assert_eq!(world.ask(b, "CLIENT KILL ID 3"), ":1");
+    world.send(c, "EXEC");
+    assert!(world.received(c).is_empty());
+    for gone in world.server.take_closing() {
+        world.disconnect(gone);
+    }
+    assert_eq!(world.ask(b, "GET k"), "\"1\"");
+    assert!(world.ask(b, "INFO clients").contains("watching_clients:0\\r\\n"));
+}
+
+#[test]
 fn a_transaction_is_propagated_as_one_unit() {
     let mut world = World::new();
     let (a, b) = (world.connect(), world.connect());
