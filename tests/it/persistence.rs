@@ -3,7 +3,9 @@
 use ruddle::base::crc::crc64;
 use ruddle::base::random::Random;
 use ruddle::persist::rdb::LoadError;
-use ruddle::persist::rdb::load::{Loaded, Overdue, Twice};
+use ruddle::persist::rdb::input::Input;
+use ruddle::persist::rdb::load::{Loaded, Loader, Overdue, Pace, Plan, Step, Twice};
+use ruddle::persist::rdb::read_value::Shapes;
 use ruddle::persist::storage::Storage;
 use ruddle::persist::storage::faulty::Faulty;
 use ruddle::server::Server;
@@ -671,4 +673,78 @@ fn flushall_leaves_an_empty_snapshot_where_there_are_save_points() {
     let (mut world, client) = world_on(&storage, &[("save", "")]);
     world.ask(client, "FLUSHALL");
     assert_eq!(storage.contents("dump.rdb"), None);
+}
+
+/// Loads a snapshot in the smallest slices: with a pause after each item, or fed so many bytes at a time. Gives how
+/// often it stopped.
+fn load_in_slices(server: &mut Server, bytes: &[u8], fed: Option<usize>) -> u64 {
+    let mut plan = Plan {
+        shapes: Shapes::new(&server.state.config, server.keyspace.hasher()),
+        overdue: Overdue::Keep,
+        twice: Twice::Refuse,
+        relaxed: false,
+        // a look at the clock after each item, and no pause that could be noticed
+        key_delay: -1_000_000_000,
+        pulse: &mut |_, _| if fed.is_some() { Pace::GoOn } else { Pace::Enough },
+    };
+    let (mut input, mut at) = match fed {
+        None => (Input::of_bytes(bytes.to_vec()), bytes.len()),
+        Some(_) => (Input::fed(true), 0),
+    };
+    let (mut loader, mut stops) = (Loader::default(), 0);
+    loop {
+        match loader.advance(&mut input, &mut server.keyspace, &mut plan).expect("a sound snapshot") {
+            Step::Done => return stops,
+            Step::Paused => {}
+            Step::Starved => {
+                let end = (at + fed.expect("it is fed")).min(bytes.len());
+                assert!(at < end, "it wants more than there is");
+                input.feed(&bytes[at..end]);
+                at = end;
+            }
+        }
+        stops += 1;
+    }
+}
+
+#[test]
+fn a_large_collection_is_loaded_in_slices() {
+    let storage = Faulty::new();
+    let (mut world, client) = world_on(&storage, &[("list-max-listpack-size", "8"), ("stream-node-max-entries", "10")]);
+    fill(&mut world, client);
+    add_field_deadlines(&mut world, client);
+    for i in 0..300 {
+        world.ask(client, &format!("XADD stream {}-0 a {i}", i + 10));
+    }
+    world.ask(client, "XREADGROUP GROUP g bob COUNT 200 STREAMS stream >");
+    world.ask(client, "SAVE");
+    let digest = world.ask(client, "DEBUG DIGEST");
+    let pending = world.ask(client, "XPENDING stream g");
+    let bytes = storage.contents("dump.rdb").expect("saved");
+    for fed in [None, Some(1), Some(7), Some(1000), Some(bytes.len())] {
+        let (mut world, client) = world_on(&Faulty::new(), &[("list-max-listpack-size", "8"), ("stream-node-max-entries", "10")]);
+        let stops = load_in_slices(&mut world.server, &bytes, fed);
+        assert_eq!(world.ask(client, "DEBUG DIGEST"), digest, "fed {fed:?}");
+        assert_eq!(world.ask(client, "XPENDING stream g"), pending, "fed {fed:?}");
+        // members, scores, fields, nodes, blocks, and entries that are pending, one by one
+        assert!(fed.is_some() || stops > 1600, "{stops} stops");
+    }
+}
+
+#[test]
+fn payloads_with_a_wrong_checksum_are_taken_where_tests_ask_for_it() {
+    let (mut world, client) = world_on(&Faulty::new(), &[]);
+    let good = word(0, b"\xc0\x01", 10);
+    let bad = good.replace("\\xc0\\x01", "\\xc0\\x02");
+    assert_ne!(good, bad);
+    let refused = "-ERR DUMP payload version or checksum are wrong";
+    assert_eq!(world.ask(client, &format!("RESTORE a 0 {bad}")), refused);
+    assert_eq!(world.ask(client, "DEBUG SET-SKIP-CHECKSUM-VALIDATION 1"), "+OK");
+    assert_eq!(world.ask(client, &format!("RESTORE a 0 {bad}")), "+OK");
+    assert_eq!(world.ask(client, "GET a"), "\"2\"");
+    assert_eq!(world.ask(client, "DEBUG SET-SKIP-CHECKSUM-VALIDATION 0"), "+OK");
+    assert_eq!(world.ask(client, &format!("RESTORE b 0 {bad}")), refused);
+    for crash in ["SEGFAULT", "ASSERT", "PANIC"] {
+        assert_eq!(world.ask(client, &format!("DEBUG {crash}")), "-ERR there is no process here that could crash");
+    }
 }

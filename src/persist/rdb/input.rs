@@ -360,5 +360,23 @@ mod tests {
         assert!(matches!(refuse(&[0x82]), LoadError::Corrupt(_)));
         assert!(matches!(refuse(&[0xC4]), LoadError::Corrupt(_)));
         assert!(matches!(refuse(&[0xC3, 1, 60, 0, b'a']), LoadError::Corrupt(_) | LoadError::Truncated));
+        // a file that promises a gigabyte and holds a byte costs a chunk
+        struct Short(Vec<u8>);
+        impl ReadFile for Short {
+            fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+                let count = self.0.len().min(bytes.len());
+                bytes[..count].copy_from_slice(&self.0[..count]);
+                self.0.drain(..count);
+                Ok(count)
+            }
+
+            fn length(&self) -> io::Result<u64> {
+                Ok(self.0.len() as u64)
+            }
+        }
+        let mut file = Short(vec![0x80, 0x3f, 0xff, 0xff, 0xff, b'a']);
+        let mut input = Input::of_file(&mut file, true);
+        assert_eq!(input.owned_string(), Err(LoadError::Truncated));
+        assert!(input.buffer.capacity() <= 2 * CHUNK, "{} bytes for a promise", input.buffer.capacity());
     }
 }
