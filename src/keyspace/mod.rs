@@ -521,11 +521,16 @@ impl Db<'_> {
         }
     }
 
+    /// The block of a key as it is stored, be its deadline past or not.
+    pub fn stored(&self, key: &[u8]) -> Option<EntryRef<'_>> {
+        let position = self.database().table.find(self.hash(key), key)?;
+        Some(self.space.entry_at(self.index, position))
+    }
+
     /// The block of a key, without a trace of the lookup: for commands that look at several values side
     /// by side, after [`Db::entry`] has dealt with each key.
     pub fn resident(&self, key: &[u8]) -> Option<EntryRef<'_>> {
-        let position = self.database().table.find(self.hash(key), key)?;
-        let entry = self.space.entry_at(self.index, position);
+        let entry = self.stored(key)?;
         let expired = self.space.expiry != Expiry::Ignore && entry.deadline().is_some_and(|deadline| deadline <= self.space.now);
         (!expired).then_some(entry)
     }

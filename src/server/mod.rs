@@ -658,7 +658,7 @@ impl State {
     pub fn deliver(&mut self, key: ClientKey, block: Bytes) {
         if self.running == Some(key) {
             self.deferred.extend_from_slice(&block);
-        } else if let Some(client) = self.clients.get_mut(key) {
+        } else if let Some(client) = self.clients.get_mut(key).filter(|client| !client.flags.any(ClientFlags::CLOSE_NOW)) {
             client.output.share(block);
             self.note_output(key);
         }

@@ -298,6 +298,7 @@ fn keys_leave_a_replica_by_the_primarys_word() {
     assert_eq!(net.ask(1, "GET a"), "(nil)");
     assert_eq!(net.info(1, "expired_keys"), "0");
     assert_eq!(net.ask(1, "DBSIZE"), ":2", "it is hidden, not gone");
+    assert!(net.ask(1, "DEBUG OBJECT a").starts_with("+Value at:"));
     net.settle();
     assert_eq!(net.ask(1, "DBSIZE"), ":1");
 }
@@ -346,6 +347,17 @@ fn a_replica_evicts_only_if_it_does_not_leave_that_to_its_primary() {
         assert_eq!(net.ask(0, "DBSIZE"), ":300");
         assert_eq!(net.info(1, "evicted_keys") != "0", evicts, "replica-ignore-maxmemory {ignores}");
     }
+}
+
+#[test]
+fn a_replica_that_is_cut_off_hears_no_more() {
+    let mut net = Net::chain(2, 16, &[("repl-backlog-size", "16kb")]);
+    net.settle();
+    for line in ["MULTI", "CLIENT KILL TYPE replica", &format!("SET a {}", "x".repeat(100_000)), "EXEC"] {
+        net.ask(0, line);
+    }
+    net.settle();
+    assert_eq!(net.info(0, "sync_full"), "2");
 }
 
 #[test]

@@ -227,7 +227,7 @@ fn populate(ctx: &mut Ctx<'_>, args: Args<'_>) -> Result<(), Error> {
 
 fn object(ctx: &mut Ctx<'_>, key: &[u8]) -> Outcome {
     let heat = ctx.db.space().heat;
-    let entry = ctx.db.peek(key).ok_or(Error::NO_SUCH_KEY)?;
+    let entry = ctx.db.stored(key).ok_or(Error::NO_SUCH_KEY)?;
     let line = format!(
         "Value at:{:p} refcount:1 encoding:{} allocated:{} lru:{} lru_seconds_idle:{}",
         entry.raw(),
