@@ -67,6 +67,8 @@ pub struct Replica {
     pub reads_marks: bool,
     /// It understands that a history may have two names.
     pub reads_names: bool,
+    /// Whether it has said how far it is since it was given its place in the stream. Before, its data may be any.
+    pub has_data: bool,
     /// Bytes of the stream that it has processed.
     pub acknowledged: u64,
     /// Bytes of the stream that it has on disk.
@@ -98,6 +100,7 @@ impl Replica {
             is_old: false,
             reads_marks: false,
             reads_names: false,
+            has_data: false,
             acknowledged: 0,
             on_disk: 0,
             acknowledged_at: now,
@@ -107,6 +110,16 @@ impl Replica {
             reads_stream: false,
             stalled: (0, Millis(0)),
         }
+    }
+
+    /// Whether it has processed that much of the stream.
+    pub fn has(&self, offset: u64) -> bool {
+        self.has_data && self.acknowledged >= offset
+    }
+
+    /// Whether it has that much of the stream on disk.
+    pub fn has_on_disk(&self, offset: u64) -> bool {
+        self.has_data && self.on_disk >= offset
     }
 
     /// Whether blocks of the stream go to it as they are made.

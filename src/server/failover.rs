@@ -113,10 +113,11 @@ impl State {
             return;
         }
         let offset = self.position().offset + self.feed.len() as u64;
-        let found = self.online_replicas().find(|(address, port, acknowledged)| {
-            *acknowledged == offset && wish.target.as_ref().is_none_or(|(host, target)| host == address && target == port)
-        });
-        if let Some((host, port, _)) = found {
+        let ready = self.replication.online().filter(|(_, replica)| replica.has(offset));
+        let found = ready
+            .map(|(key, replica)| self.address_of(key, replica))
+            .find(|(address, port)| wish.target.as_ref().is_none_or(|(host, target)| host == address && target == port));
+        if let Some((host, port)) = found {
             log::info!("Failover target {host}:{port} is synced, failing over.");
             self.follow_target(space, host, port);
         }

@@ -177,7 +177,7 @@ impl State {
         replica.stage = Stage::Saving;
         replica.next = (!replica.snapshot_only).then_some(next);
         replica.stalled = (0, now);
-        replica.reads_past = false;
+        (replica.reads_past, replica.has_data) = (false, false);
         let tail = &mut self.clients[key].output.tail;
         if !replica.is_old {
             tail.extend_from_slice(format!("+FULLRESYNC {id} {}\r\n", next - 1).as_bytes());

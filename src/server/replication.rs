@@ -135,12 +135,12 @@ impl Replication {
 
     /// Online replicas that have processed that much of the stream.
     pub fn count_acknowledged(&self, offset: u64) -> usize {
-        self.online().filter(|(_, replica)| replica.acknowledged >= offset).count()
+        self.online().filter(|(_, replica)| replica.has(offset)).count()
     }
 
     /// Online replicas that have that much of the stream on disk.
     pub fn count_on_disk(&self, offset: u64) -> usize {
-        self.online().filter(|(_, replica)| replica.on_disk >= offset).count()
+        self.online().filter(|(_, replica)| replica.has_on_disk(offset)).count()
     }
 
     /// Online replicas that have acknowledged within the last `seconds`.
@@ -170,6 +170,14 @@ impl Replication {
     /// Sessions that count as replicas: those that have asked for the stream.
     pub fn attached(&self) -> impl Iterator<Item = (ClientKey, &Replica)> {
         self.replicas.iter().filter(|(_, replica)| replica.stage != Stage::Handshake).map(|(key, replica)| (*key, replica))
+    }
+
+    /// The offset of the last byte that a replica has been sent.
+    fn sent_to(&self, key: ClientKey) -> u64 {
+        let reader = self.catching.get(&key).or_else(|| self.later.get(&key));
+        let next = self.replicas.get(&key).and_then(|replica| replica.next);
+        let read = reader.map(PastReader::offset).or(next.map(|next| next - 1));
+        read.unwrap_or(u64::MAX).min(self.stream.offset())
     }
 
     /// A replica has given a sign of life.
@@ -278,9 +286,10 @@ impl State {
     pub fn acknowledged(&mut self, key: ClientKey, offset: u64, on_disk: Option<u64>) {
         let now = self.now.unix;
         // what was never sent cannot have been processed
-        let most = self.replication.stream.offset();
+        let most = self.replication.sent_to(key);
         self.let_read_stream(key);
         let Some(replica) = self.replication.replicas.get_mut(&key) else { return };
+        replica.has_data |= matches!(replica.stage, Stage::Online | Stage::Past);
         replica.acknowledged = replica.acknowledged.max(offset.min(most));
         if let Some(on_disk) = on_disk {
             replica.on_disk = replica.on_disk.max(on_disk.min(most));
@@ -397,6 +406,7 @@ impl State {
         self.replication.link_client = None;
         self.replication.held = Vec::new();
         self.replication.held_left_out.clear();
+        (self.replication.ack_wanted, self.replication.disk_wanted) = (false, None);
         let now = self.now.unix.to_millis();
         if let Some(link) = &mut self.replication.link {
             let was_up = link.is_up();
@@ -464,7 +474,9 @@ impl State {
     /// Tells the primary how far we are, and how far on the disk.
     fn acknowledge(&mut self) {
         self.replication.ack_wanted = false;
-        let Some(key) = self.replication.link_client else { return };
+        // before the link is up the primary knows of another place than ours
+        let up = self.replication.link.as_ref().is_some_and(Link::is_up);
+        let Some(key) = self.replication.link_client.filter(|_| up) else { return };
         let (offset, on_disk) = (self.replication.stream.offset().to_string(), self.replication.on_disk.to_string());
         let words = [b"REPLCONF".as_slice(), b"ACK", offset.as_bytes(), b"FACK", on_disk.as_bytes()];
         let count = if self.aof.phase() == Phase::Off { 3 } else { 5 };
