@@ -694,12 +694,25 @@ impl<B: Block> Iterator for Iter<'_, B> {
                 }
                 self.taken = segment.bucket(self.bucket).occupied & PRESENT;
                 self.bucket += 1;
+                if self.bucket < segment.buckets() {
+                    prefetch_blocks(segment.bucket(self.bucket));
+                }
                 continue;
             }
             let at = self.taken.trailing_zeros() as usize;
             self.taken &= self.taken - 1;
             return Some(block_of(segment.bucket(self.bucket - 1).slots[at]));
         }
+    }
+}
+
+/// Asks the processor for the blocks of a bucket that is visited next.
+#[inline]
+fn prefetch_blocks(bucket: &Bucket) {
+    let mut taken = bucket.occupied & PRESENT;
+    while taken != 0 {
+        prefetch(block_of(bucket.slots[taken.trailing_zeros() as usize]).as_ptr());
+        taken &= taken - 1;
     }
 }
 

@@ -80,7 +80,7 @@ pub struct Voice {
 const WORDS: usize = 4;
 /// Keys between two counts of a child's memory, at least; and into how many parts the counts divide its keys.
 const COUNT_EVERY: u64 = 16 * 1024;
-const COUNT_SHARE: u64 = 16;
+const COUNT_SHARE: u64 = 3;
 
 impl Voice {
     fn new(pipe: Option<PipeWriter>) -> Voice {
