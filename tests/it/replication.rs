@@ -361,6 +361,29 @@ fn a_replica_that_is_cut_off_hears_no_more() {
 }
 
 #[test]
+fn servers_that_follow_each_other_in_a_circle_keep_their_data() {
+    for length in [2, 3] {
+        let mut net = Net::chain(length, 17, &[]);
+        net.ask(0, "SET a 1");
+        net.settle();
+        net.ask(0, &format!("REPLICAOF host {length}"));
+        for _ in 0..300 {
+            net.step();
+        }
+        for at in 0..length {
+            assert_eq!(net.ask(at, "GET a"), "\"1\"", "{at} of {length}");
+            assert!(net.ask(at, "SET a 2").starts_with("-READONLY"));
+        }
+        assert!(net.pipes.len() <= length, "one attempt at a time");
+        assert_eq!(net.ask(0, "REPLICAOF NO ONE"), "+OK");
+        net.settle();
+        assert_eq!(net.ask(0, "SET a 2"), "+OK");
+        net.settle();
+        assert_eq!(net.ask(length - 1, "GET a"), "\"2\"");
+    }
+}
+
+#[test]
 fn an_error_of_the_primarys_command_is_counted() {
     let mut net = Net::chain(2, 15, &[("replica-read-only", "no")]);
     net.settle();
