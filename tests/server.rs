@@ -622,3 +622,24 @@ fn on_a_full_disk_writes_are_refused_and_nothing_acknowledged_is_lost() {
         assert!(found + may_lack >= acknowledged, "{found} of {acknowledged}");
     }
 }
+
+#[test]
+fn on_a_full_disk_a_rewrite_fails_and_the_files_stay() {
+    let program = start_on_full_disk(64, &["--appendonly", "yes", "--save", "", "--enable-debug-command", "yes"]);
+    let in_aof = |name: &str| program._folder.path(&format!("appendonlydir/appendonly.aof.{name}"));
+    assert!(program.ask("SET kept yes").starts_with("+OK"));
+    let before = [fs::read(in_aof("1.base.rdb")).expect("the base"), fs::read(in_aof("1.incr.aof")).expect("the increment")];
+    // keys that are in memory alone, more than fit
+    assert!(program.ask("DEBUG POPULATE 20000\r\nBGREWRITEAOF").starts_with("+OK\r\n+Background"));
+    until("the child has failed", || program.ask("INFO persistence").contains("aof_last_bgrewrite_status:err"));
+    assert!(program.ask("SET behind yes\r\nGET kept").starts_with("+OK\r\n$3\r\nyes"), "it is still written to");
+    assert!(before == [fs::read(in_aof("1.base.rdb")).expect("the base"), fs::read(in_aof("1.incr.aof")).expect("the increment")]);
+    let manifest = fs::read_to_string(in_aof("manifest")).expect("the manifest");
+    assert!(manifest.contains("appendonly.aof.1.base.rdb seq 1 type b") && manifest.contains("appendonly.aof.1.incr.aof"), "{manifest}");
+    let names = fs::read_dir(program._folder.path("appendonlydir")).expect("a folder");
+    let names: Vec<String> = names.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+    assert!(!names.iter().any(|name| name.starts_with("temp-")), "{names:?}");
+    program.signal("KILL");
+    let (_, log) = program.end();
+    assert!(log.contains("Write error writing append only file on disk: File too large."), "{log}");
+}

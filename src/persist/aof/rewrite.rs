@@ -303,6 +303,12 @@ impl Rewrites {
 /// What the child does.
 fn write_draft(storage: &dyn Storage, names: &Names, plan: &BasePlan, space: &Keyspace, voice: &mut Voice) -> bool {
     let written = plan.write(storage, &names.draft_of_base(std::process::id()), space, |keys| voice.say_keys(keys));
+    if let Err(error) = &written {
+        log::warn!(
+            "Write error writing append only file on disk: {}. The files there are stay as they are; make room or repair the disk, and it is tried again.",
+            reason(error)
+        );
+    }
     voice.say_memory();
     written.is_ok()
 }
