@@ -140,3 +140,12 @@ pub const SCRIPTS_FROM_EVAL: usize = 500;
 pub const CRASH_NOTE_MICROS: i64 = 1_000_000;
 /// Milliseconds that a crash waits for its report.
 pub const CRASH_REPORT_MILLIS: i32 = 10_000;
+/// Steps of a script between two looks at the clock.
+pub const SCRIPT_STEPS: u32 = 100_000;
+/// Bytes of the stack that scripts run on. It is taken as it is used: 200 nested calls of C functions, the most that the
+/// interpreter allows, with a buffer of 8 KB in each, fit into a fourth of it.
+pub const SCRIPT_STACK: usize = 8 << 20;
+/// Looks at the clock that loading a library may take: about half a second.
+pub const LIBRARY_PATIENCE: u32 = 500;
+/// Nanoseconds of a turn that a script gets which others know to be busy.
+pub const SCRIPT_SLICE_NANOS: u64 = 5_000_000;

@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod connection;
 #[cfg(test)]
 mod effects_tests;
+pub mod function;
 pub mod geo;
 pub mod hash;
 pub mod hyperloglog;
@@ -41,6 +42,7 @@ pub const FAMILIES: &[&[Command]] = &[
     client::COMMANDS,
     cluster::COMMANDS,
     connection::COMMANDS,
+    function::COMMANDS,
     geo::COMMANDS,
     hash::COMMANDS,
     hyperloglog::COMMANDS,

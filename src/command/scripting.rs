@@ -4,17 +4,23 @@
 //! of the client's. Before that stands [`admit`], in place of the gates that stand before a client's command: what
 //! a script has begun to write must not fail for want of memory or replicas.
 //!
+//! A script that runs too long is left ([`crate::server::busy`]), its request parked; run again, that goes on with it.
+//!
 //! What goes to the append-only file and to replicas are the commands' effects, as one unit; the script itself
 //! is never propagated.
 
-use crate::keyspace::{DbIndex, Keyspace};
+use std::rc::Rc;
+
+use crate::keyspace::Keyspace;
+use crate::limits;
 use crate::resp::Protocol;
 use crate::resp::request::Args;
 use crate::resp::writer::Reply;
-use crate::script::{Found, Header, Host, Replication, ScriptFlags};
+use crate::script::{Callable, Host, Replication, ScriptFlags, Verdict, World};
 use crate::server::State;
+use crate::server::busy::{self, Script, Standing};
 use crate::server::client::{ClientFlags, ClientKey};
-use crate::server::context::{Ctx, DONE, Outcome, Propagation, integer};
+use crate::server::context::{Block, Ctx, DONE, Flow, OnTimeout, Outcome, Propagation, integer};
 use crate::server::dispatch;
 use crate::server::error::Error;
 use crate::server::monitor;
@@ -22,10 +28,10 @@ use crate::server::registry::CommandId;
 use crate::server::row::{Command, Flags, KeySpec};
 
 const RUNS: Flags = Flags::NOSCRIPT.or(Flags::STALE).or(Flags::SKIP_MONITOR).or(Flags::NO_MANDATORY_KEYS).or(Flags::MOVABLE_KEYS);
-const WRITES: Flags = RUNS.or(Flags::MAY_REPLICATE);
-const READS: Flags = RUNS.or(Flags::READONLY);
-const WORST: &[&str] = &["RW", "access", "update"];
-const READ: &[&str] = &["RO", "access"];
+pub(super) const WRITES: Flags = RUNS.or(Flags::MAY_REPLICATE);
+pub(super) const READS: Flags = RUNS.or(Flags::READONLY);
+pub(super) const WORST: &[&str] = &["RW", "access", "update"];
+pub(super) const READ: &[&str] = &["RO", "access"];
 const ALL_NODES: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
 
 const NO_SCRIPT: Error = Error::fixed("NOSCRIPT No matching script. Please use EVAL.");
@@ -150,11 +156,20 @@ const SCRIPT: &[Command] = &[
         handler: load,
         ..MANAGE
     },
+    Command {
+        name: "show",
+        summary: "Shows the text of a script in the script cache.",
+        arity: 3,
+        flags: Flags::NOSCRIPT.or(Flags::STALE),
+        syntax: "sha1",
+        handler: show,
+        ..MANAGE
+    },
 ];
 
 /// Whether a script may write.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Access {
+pub(super) enum Access {
     ReadWrite,
     ReadOnly,
 }
@@ -176,6 +191,9 @@ fn evalsha_ro(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
 }
 
 fn run_body(ctx: &mut Ctx<'_>, args: Args<'_>, access: Access) -> Outcome {
+    if let Some(script) = ctx.take_script() {
+        return go_on(ctx, script);
+    }
     show_monitors(ctx, args);
     let keys = key_count(args)?;
     let script = ctx.state.scripts.by_body(args.at(1)).map_err(Error::bytes)?;
@@ -183,6 +201,9 @@ fn run_body(ctx: &mut Ctx<'_>, args: Args<'_>, access: Access) -> Outcome {
 }
 
 fn run_sha(ctx: &mut Ctx<'_>, args: Args<'_>, access: Access) -> Outcome {
+    if let Some(script) = ctx.take_script() {
+        return go_on(ctx, script);
+    }
     show_monitors(ctx, args);
     if args.at(1).len() != 40 {
         return Err(NO_SCRIPT);
@@ -193,7 +214,7 @@ fn run_sha(ctx: &mut Ctx<'_>, args: Args<'_>, access: Access) -> Outcome {
 }
 
 /// The script is shown before its commands.
-fn show_monitors(ctx: &mut Ctx<'_>, args: Args<'_>) {
+pub(super) fn show_monitors(ctx: &mut Ctx<'_>, args: Args<'_>) {
     if ctx.state.gates.monitored {
         let db = ctx.db.index();
         monitor::show(ctx, args, db);
@@ -201,38 +222,75 @@ fn show_monitors(ctx: &mut Ctx<'_>, args: Args<'_>) {
 }
 
 fn key_count(args: Args<'_>) -> Result<usize, Error> {
-    let count = integer(args.at(2))?;
+    in_range(integer(args.at(2))?, args)
+}
+
+/// The number of keys, if there can be so many.
+pub(super) fn in_range(count: i64, args: Args<'_>) -> Result<usize, Error> {
     if count > i64::try_from(args.len() - 3).unwrap_or(i64::MAX) {
         return Err(Error::fixed("ERR Number of keys can't be greater than number of args"));
     }
     usize::try_from(count).map_err(|_| Error::fixed("ERR Number of keys can't be negative"))
 }
 
-fn run(ctx: &mut Ctx<'_>, args: Args<'_>, keys: usize, script: &Found, access: Access) -> Outcome {
-    prepare(ctx, script.header, access)?;
-    let interpreter = ctx.state.scripts.interpreter().map_err(Error::bytes)?;
-    let (command, started) = (ctx.command, ctx.state.command_started);
-    let (db, client) = (ctx.db.index(), ctx.client);
-    let flags = script.header.flags.unwrap_or_default();
-    let mut caller = Caller {
-        space: ctx.db.space(),
-        state: ctx.state,
-        client,
-        db,
+/// Runs a script or function, whose keys and other words begin behind the third.
+pub(super) fn run(ctx: &mut Ctx<'_>, args: Args<'_>, keys: usize, callable: &Rc<Callable>, access: Access) -> Outcome {
+    prepare(ctx, callable.flags, access)?;
+    let interpreter = ctx.state.scripts.interpreter_of(callable).map_err(Error::bytes)?;
+    let words = args.from(3);
+    let run = interpreter.start(callable, words.iter().take(keys), words.iter().skip(keys));
+    let run = run.map_err(|failure| Error::bytes(failure.text))?;
+    let flags = callable.flags.unwrap_or_default();
+    let standing = Standing {
+        db: ctx.db.index(),
         read_only: access == Access::ReadOnly || flags.any(ScriptFlags::NO_WRITES),
         allow_oom: flags.any(ScriptFlags::ALLOW_OOM),
         has_written: false,
+        started: ctx.state.command_started,
+        now: ctx.state.now,
+        ends: false,
+        was_left: false,
     };
-    caller.state.scripts.running = true;
-    let words = args.from(3);
-    let ended = interpreter.run(script, words.iter().take(keys), words.iter().skip(keys), &mut caller);
+    go_on(ctx, Script { run, standing })
+}
+
+/// Runs a script to its end, or until it has to be left.
+pub(super) fn go_on(ctx: &mut Ctx<'_>, mut script: Script) -> Outcome {
+    let (command, db, client) = (ctx.command, ctx.db.index(), ctx.client);
+    let was_left = script.standing.was_left;
+    let clock = busy::set_clock(ctx.state, ctx.db.space(), script.standing.now);
+    ctx.state.scripts.running = true;
+    let slice_began = if was_left { ctx.state.stopwatch.now() } else { 0 };
+    // what a primary or a file says ran to its end there
+    let may_leave = !ctx.client().flags.any(ClientFlags::PRIMARY.or(ClientFlags::REPLAY));
+    let standing = &mut script.standing;
+    let mut caller = Caller { space: ctx.db.space(), state: ctx.state, client, standing, slice_began, may_leave };
+    let ended = script.run.advance(&mut caller);
     ctx.state.scripts.running = false;
-    ctx.state.command_started = started;
     ctx.client().db = db;
     ctx.client().last_command = Some(command);
+    if was_left {
+        busy::set_clock(ctx.state, ctx.db.space(), clock);
+    }
     ctx.propagate_nothing();
+    let Some(ended) = ended else {
+        ctx.leave_script(script);
+        let block = Block { keys: Vec::new(), wants: None, wants_loss: false, deadline: None, on_timeout: OnTimeout::Null, request: None };
+        return Ok(Flow::Block(Box::new(block)));
+    };
+    ctx.state.command_started = script.standing.started;
+    if was_left {
+        ctx.state.end_busy();
+    }
     match ended {
-        Ok(output) => output.write(&mut ctx.reply),
+        Ok(output) => {
+            if output.is_error() {
+                ctx.state.registry.get_mut(command).stats.failed += 1;
+            }
+            for error in output.write(&mut ctx.reply) {
+                ctx.state.count_error(&Error::bytes(error));
+            }
+        }
         Err(failure) if failure.counted => {
             ctx.state.registry.get_mut(command).stats.failed += 1;
             ctx.reply.error(&failure.text);
@@ -242,10 +300,10 @@ fn run(ctx: &mut Ctx<'_>, args: Args<'_>, keys: usize, script: &Found, access: A
     DONE
 }
 
-/// Whether a script may run now, by what its first line declares.
-fn prepare(ctx: &mut Ctx<'_>, header: Header, access: Access) -> Result<(), Error> {
+/// Whether a script may run now, by what it declares.
+fn prepare(ctx: &mut Ctx<'_>, flags: Option<ScriptFlags>, access: Access) -> Result<(), Error> {
     let gates = &ctx.state.gates;
-    let Some(flags) = header.flags else {
+    let Some(flags) = flags else {
         return if gates.stale { Err(Error::MASTER_DOWN) } else { Ok(()) };
     };
     let obeyed = ctx.state.clients[ctx.client].flags.any(ClientFlags::PRIMARY.or(ClientFlags::REPLAY));
@@ -280,12 +338,10 @@ struct Caller<'a> {
     space: &'a mut Keyspace,
     state: &'a mut State,
     client: ClientKey,
-    /// The database that the script has selected.
-    db: DbIndex,
-    read_only: bool,
-    allow_oom: bool,
-    /// Whether a command that writes was run: from here on nothing may stop the next.
-    has_written: bool,
+    standing: &'a mut Standing,
+    /// When it was gone on with, by the stopwatch.
+    slice_began: u64,
+    may_leave: bool,
 }
 
 impl Host for Caller<'_> {
@@ -295,7 +351,7 @@ impl Host for Caller<'_> {
             Err(error) => (CommandId(0), Some(error)),
         };
         let mut ctx = Ctx {
-            db: self.space.db(self.db),
+            db: self.space.db(self.standing.db),
             reply: Reply::new(reply, protocol),
             state: self.state,
             client: self.client,
@@ -321,20 +377,39 @@ impl Host for Caller<'_> {
             space.effects.propagated[queued..].iter_mut().for_each(|command| command.replicas_only = true);
         }
         ctx.state.tell(ctx.db.space());
-        self.db = ctx.db.index();
+        self.standing.db = ctx.db.index();
     }
 
     fn knows(&mut self, request: Args<'_>) -> bool {
         self.state.registry.resolve(request.at(0), request.get(1)).is_some()
+    }
+
+    fn attend(&mut self) -> Verdict {
+        if self.standing.ends {
+            return Verdict::End;
+        }
+        let (now, threshold) = (self.state.stopwatch.now(), self.state.config.busy_reply_threshold);
+        let spent = if self.standing.was_left {
+            now.saturating_sub(self.slice_began) >= limits::SCRIPT_SLICE_NANOS
+        } else {
+            threshold != 0 && now.saturating_sub(self.standing.started) >= threshold.saturating_mul(1_000_000)
+        };
+        if self.may_leave && spent { Verdict::Leave } else { Verdict::GoOn }
     }
 }
 
 impl Caller<'_> {
     /// The command that a script calls, if it may.
     fn admit(&mut self, request: Args<'_>) -> Result<CommandId, Error> {
-        let registry = &self.state.registry;
-        let id = registry.resolve(request.at(0), request.get(1));
+        let id = self.state.registry.resolve(request.at(0), request.get(1));
         let id = id.ok_or(Error::fixed("ERR Unknown Redis command called from script"))?;
+        self.check(id, request).inspect_err(|_| self.state.registry.get_mut(id).stats.rejected += 1)?;
+        Ok(id)
+    }
+
+    /// Whether a script may call a command now.
+    fn check(&mut self, id: CommandId, request: Args<'_>) -> Result<(), Error> {
+        let registry = &self.state.registry;
         let row = registry.get(id).row;
         if !row.takes(request.len()) {
             return Err(Error::fixed("ERR Wrong number of args calling Redis command from script"));
@@ -348,11 +423,11 @@ impl Caller<'_> {
             return Err(Error::fixed("ERR Can not execute the command on a stale replica"));
         }
         let writes = row.flags.any(Flags::WRITE);
-        if self.read_only && (writes || row.flags.any(Flags::MAY_REPLICATE)) {
+        if self.standing.read_only && (writes || row.flags.any(Flags::MAY_REPLICATE)) {
             return Err(Error::fixed("ERR Write commands are not allowed from read-only scripts."));
         }
         let obeyed = self.state.clients[self.client].flags.any(ClientFlags::PRIMARY.or(ClientFlags::REPLAY));
-        if gates.careful && !self.has_written && !obeyed {
+        if gates.careful && !self.standing.has_written && !obeyed {
             if writes {
                 if gates.read_only {
                     return Err(Error::READONLY);
@@ -367,12 +442,12 @@ impl Caller<'_> {
                     return Err(Error::NO_REPLICAS);
                 }
             }
-            if gates.out_of_memory && row.flags.any(Flags::DENYOOM) && !self.allow_oom {
+            if gates.out_of_memory && row.flags.any(Flags::DENYOOM) && !self.standing.allow_oom {
                 return Err(Error::OOM);
             }
         }
-        self.has_written |= writes;
-        Ok(id)
+        self.standing.has_written |= writes;
+        Ok(())
     }
 }
 
@@ -401,9 +476,16 @@ fn flush(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     DONE
 }
 
-/// Nobody is served while a script runs, so that whoever asks finds none.
-fn kill(_: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
-    Err(Error::fixed("NOTBUSY No scripts in execution right now."))
+fn kill(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
+    ctx.state.kill_script(World::Scripts)?;
+    ctx.reply.ok();
+    DONE
+}
+
+fn show(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
+    let text = ctx.state.scripts.text(args.at(2)).ok_or(NO_SCRIPT)?;
+    ctx.reply.bulk(text);
+    DONE
 }
 
 fn help(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
@@ -422,6 +504,8 @@ fn help(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
             "    Kill the currently executing Lua script.",
             "LOAD <script>",
             "    Load a script into the scripts cache without executing it.",
+            "SHOW <sha1>",
+            "    Show the text of a script in the scripts cache.",
         ],
     )
 }

@@ -209,8 +209,8 @@ fn sort_ro(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
 
 fn run(ctx: &mut Ctx<'_>, mut request: Request<'_>) -> Outcome {
     let found = ctx.db.type_of(request.key);
-    // the order of a set means nothing, but a stored one is to be the same everywhere
-    if request.unsorted && found == Some(Type::Set) && request.store.is_some() {
+    // the order of a set means nothing, but one that is stored, or that a script goes by, is to be the same everywhere
+    if request.unsorted && found == Some(Type::Set) && (request.store.is_some() || ctx.state.scripts.running) {
         request.unsorted = false;
         request.alpha = true;
         request.by = None;

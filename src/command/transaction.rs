@@ -2,10 +2,11 @@
 
 use crate::resp::request::Args;
 use crate::server::client::ClientFlags;
-use crate::server::context::{Ctx, DONE, Outcome};
+use crate::server::context::{Ctx, DONE, Flow, Outcome};
 use crate::server::dispatch;
 use crate::server::error::Error;
 use crate::server::row::{Command, Flags, KeySpec, RO};
+use crate::server::transaction::UnderWay;
 
 const ALWAYS: Flags = Flags::NOSCRIPT.or(Flags::LOADING).or(Flags::STALE);
 const QUICK: Flags = ALWAYS.or(Flags::FAST).or(Flags::ALLOW_BUSY);
@@ -98,6 +99,9 @@ fn exec(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
     if !flags.any(ClientFlags::MULTI) {
         return Err(Error::fixed("ERR EXEC without MULTI"));
     }
+    if ctx.client().transaction.as_ref().is_some_and(|transaction| transaction.under_way.is_some()) {
+        return run_queue(ctx);
+    }
     let refused = flags.any(ClientFlags::DIRTY_EXEC);
     if refused || flags.any(ClientFlags::DIRTY_CAS) || ctx.state.watches_expired(ctx.db.space(), ctx.client) {
         ctx.state.discard(ctx.db.space(), ctx.client);
@@ -107,26 +111,45 @@ fn exec(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
         ctx.reply.null_array();
         return DONE;
     }
-    run_queue(ctx);
-    DONE
+    run_queue(ctx)
 }
 
-/// Runs the queued commands; what they propagate stands for EXEC.
-fn run_queue(ctx: &mut Ctx<'_>) {
+/// Runs the queued commands; what they propagate stands for EXEC. A script among them that runs too long is left, and
+/// EXEC with it: run again, it goes on there.
+fn run_queue(ctx: &mut Ctx<'_>) -> Outcome {
     ctx.state.unwatch(ctx.db.space(), ctx.client);
-    let queue = ctx.client().transaction.take().unwrap_or_default().queue;
-    let (started, must_not_block) = (ctx.state.command_started, ctx.must_not_block);
-    ctx.must_not_block = true;
-    ctx.reply.array(queue.len());
-    for (command, request) in &queue {
+    let mut transaction = ctx.client().transaction.take().unwrap_or_default();
+    let mark = ctx.reply.mark();
+    let (first, started) = match transaction.under_way.take() {
+        Some(UnderWay { at, replies, started }) => {
+            ctx.reply.raw(&replies);
+            (at, started)
+        }
+        None => {
+            ctx.reply.array(transaction.queue.len());
+            (0, ctx.state.command_started)
+        }
+    };
+    let must_not_block = std::mem::replace(&mut ctx.must_not_block, true);
+    for (at, (command, request)) in transaction.queue.iter().enumerate().skip(first) {
         ctx.command = *command;
-        dispatch::call(ctx, request.args());
+        let before = ctx.reply.mark();
+        if let Flow::Block(block) = dispatch::call(ctx, request.args()) {
+            ctx.reply.cut_back(before);
+            let replies = ctx.reply.since(mark).to_vec();
+            ctx.reply.cut_back(mark);
+            ctx.must_not_block = must_not_block;
+            transaction.under_way = Some(UnderWay { at, replies, started });
+            ctx.client().transaction = Some(transaction);
+            return Ok(Flow::Block(block));
+        }
         ctx.state.tell(ctx.db.space());
     }
     ctx.must_not_block = must_not_block;
     ctx.state.command_started = started;
     ctx.state.discard(ctx.db.space(), ctx.client);
     ctx.propagate_nothing();
+    DONE
 }
 
 fn watch(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {

@@ -111,10 +111,6 @@ pub(super) static ROWS: &[Row] = &[
         .or("slave-lazy-flush")
         .is(BOOL, Settable)
         .about("Frees a replica's old data in the background when a snapshot replaces it."),
-    moot("busy-reply-threshold", "5000", "nobody is served, not even with BUSY, while a script runs")
-        .or("lua-time-limit")
-        .is(int(0, LONG), Settable)
-        .about("Milliseconds a script runs before other clients are answered with BUSY; 0 lets it run."),
     // ---- threads, processors, kernel
     absent("io-threads", "1", THREADS).is(int(1, 128), Fixed).about("Number of threads that read and write sockets."),
     absent("prefetch-batch-max-size", "16", "prefetching spans all clients and has no batch size")

@@ -265,6 +265,9 @@ settings! {
     "notify-keyspace-events", notify_keyspace_events: KeyspaceEvents = "", Shape::Events, Settable,
         "Classes of keyspace events that are published, a letter each; empty publishes none.";
 
+    "busy-reply-threshold" | "lua-time-limit", busy_reply_threshold: u64 = "5000", int(0, LONG), Settable,
+        "Milliseconds a script runs before other clients are answered with BUSY; 0 lets it run.";
+
     // ---- observing
     "slowlog-log-slower-than" | "commandlog-execution-slower-than", slowlog_log_slower_than: i64 = "10000", int(-1, LONG), Settable,
         "Microseconds from which a command enters the slow log; 0 logs all, -1 none.";

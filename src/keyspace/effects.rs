@@ -192,6 +192,14 @@ pub struct Effects {
     leaving: Arc<AtomicUsize>,
 }
 
+/// What one unit of work has left so far: commands to propagate, and keys that turned ready.
+#[derive(Default)]
+pub struct Aside {
+    stream: Vec<u8>,
+    propagated: Vec<Propagated>,
+    ready: Vec<(DbIndex, Box<[u8]>)>,
+}
+
 impl Effects {
     /// Leaves something to be freed elsewhere.
     pub fn discard(&mut self, waste: Waste) {
@@ -230,6 +238,21 @@ impl Effects {
     pub fn forget_propagation(&mut self) {
         self.stream.clear();
         self.propagated.clear();
+    }
+
+    /// Takes away what nobody is to hear of before it is whole.
+    pub fn set_aside(&mut self) -> Aside {
+        Aside {
+            stream: std::mem::take(&mut self.stream),
+            propagated: std::mem::take(&mut self.propagated),
+            ready: std::mem::take(&mut self.ready),
+        }
+    }
+
+    /// It goes on being made.
+    pub fn take_back(&mut self, aside: Aside) {
+        debug_assert!(self.propagated.is_empty(), "nothing is propagated in the midst of a unit");
+        (self.stream, self.propagated, self.ready) = (aside.stream, aside.propagated, aside.ready);
     }
 
     /// Whether nothing is queued but garbage.

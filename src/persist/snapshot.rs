@@ -543,9 +543,6 @@ fn report(loaded: &Loaded, now: i64) {
     if let Some(bytes) = loaded.aux_number("used-mem") {
         log::info!("RDB memory usage when created {:.2} Mb", bytes as f64 / (1024.0 * 1024.0));
     }
-    if !loaded.functions.is_empty() {
-        log::warn!("{} function libraries are kept and written into snapshots, but cannot be called here", loaded.functions.len());
-    }
     for what in &loaded.skipped {
         log::warn!("While loading: {what}");
     }

@@ -2,8 +2,8 @@
 
 use mlua::{Lua, MultiValue, Table, Value};
 
+use super::arguments::number;
 use super::failure;
-use super::natives::number;
 
 type Unary = fn(u32) -> u32;
 type Binary = fn(u32, u32) -> u32;

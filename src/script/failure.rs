@@ -48,6 +48,11 @@ pub(super) fn text(lua: &Lua, text: impl AsRef<[u8]>) -> mlua::Error {
     mlua::Error::external(Raised::Text(full))
 }
 
+/// A text without a place.
+pub(super) fn plain(text: &str) -> mlua::Error {
+    mlua::Error::external(Raised::Text(text.as_bytes().to_vec()))
+}
+
 /// What a script catches instead of a failure: a table of an error reply, or a text.
 pub(super) fn raised(lua: &Lua, failure: Value) -> mlua::Result<Value> {
     let Value::Error(error) = failure else { return Ok(failure) };
@@ -117,19 +122,28 @@ fn relocated(text: &[u8], place: Option<&(String, usize)>) -> Option<Vec<u8>> {
     Some(moved)
 }
 
-/// The text of a failure table, whether it has been counted, and what says where it came from.
-pub(super) fn outcome(failure: &Value, sha: &str) -> (Vec<u8>, bool) {
+/// What a library or function must be called.
+pub(super) const BAD_NAME: &str =
+    "Library names can only contain letters, numbers, or underscores(_) and must be at least one character long";
+
+/// The text of a failure that [`handle`] has made of one.
+pub(super) fn text_of(failure: &Value) -> Vec<u8> {
     let Value::Table(table) = failure else {
         // the interpreter was out of memory, or failed while it failed
-        let text = failure.to_string().unwrap_or_default();
-        return ([b"ERR ", text.as_bytes()].concat(), false);
+        return [b"ERR ", failure.to_string().unwrap_or_default().as_bytes()].concat();
     };
-    let mut text = match table.raw_get::<Value>("err") {
+    match table.raw_get::<Value>("err") {
         Ok(Value::String(text)) => text.as_bytes().to_vec(),
         Ok(Value::Integer(number)) => number.to_string().into_bytes(),
         Ok(Value::Number(number)) => number.to_string().into_bytes(),
         _ => b"ERR unknown error".to_vec(),
-    };
+    }
+}
+
+/// The text of a failure table, whether it has been counted, and what says where it came from.
+pub(super) fn outcome(failure: &Value, sha: &str) -> (Vec<u8>, bool) {
+    let mut text = text_of(failure);
+    let Value::Table(table) = failure else { return (text, false) };
     let counted = matches!(table.raw_get::<Value>("ignore_error_stats_update"), Ok(Value::Boolean(true)));
     if let (Ok(Value::String(source)), Ok(Value::Integer(line))) = (table.raw_get::<Value>("source"), table.raw_get::<Value>("line")) {
         text.extend_from_slice(format!(" script: {sha}, on {}:{line}.", source.to_string_lossy()).as_bytes());

@@ -3,60 +3,71 @@
 //! Tables may hold themselves, so the depth is bounded, and the writer keeps its own stack. The bound is where the
 //! stack of Redis's interpreter ends: a table takes one slot there, a map or a set three.
 
-use mlua::{Table, Value};
+use mlua::{Lua, Table, Value};
 
 use crate::limits;
 use crate::resp::Protocol;
 use crate::resp::writer::Reply;
 
-/// Values to be written, and how many slots the interpreter would have used for them.
+/// A table whose values are being written, and how many slots the interpreter would have used for it. The values are
+/// fetched one by one: there is room for a few thousand at a time.
 struct Level {
-    values: std::vec::IntoIter<Value>,
+    table: Table,
+    next: usize,
+    length: usize,
     slots: usize,
 }
 
-/// Writes a script's result. `protocol` is the script's choice: it says what booleans are.
-pub(super) fn write(reply: &mut Reply<'_>, value: &Value, protocol: Protocol) {
+/// A writer of one result.
+struct Giver<'a, 'b> {
+    reply: &'a mut Reply<'b>,
+    lua: &'a Lua,
+    protocol: Protocol,
+    errors: Vec<Vec<u8>>,
+}
+
+/// Writes a script's result. `protocol` is the script's choice: it says what booleans are. Gives the errors that were
+/// written and not counted before.
+pub(super) fn write(reply: &mut Reply<'_>, lua: &Lua, value: &Value, protocol: Protocol) -> Vec<Vec<u8>> {
+    let mut giver = Giver { reply, lua, protocol, errors: Vec::new() };
     let mut levels: Vec<Level> = Vec::new();
-    if let Some(level) = write_one(reply, value, protocol, 0) {
-        levels.push(level);
-    }
+    levels.extend(giver.write_one(value, 0));
     while let Some(level) = levels.last_mut() {
-        let slots = level.slots;
-        match level.values.next() {
-            Some(value) => levels.extend(write_one(reply, &value, protocol, slots)),
-            None => {
-                levels.pop();
-            }
+        if level.next > level.length {
+            levels.pop();
+            continue;
         }
+        let value = level.table.raw_get(level.next).unwrap_or(Value::Nil);
+        level.next += 1;
+        let slots = level.slots;
+        levels.extend(giver.write_one(&value, slots));
     }
+    giver.errors
+}
+
+/// Whether a result is an error.
+pub(super) fn is_error(value: &Value) -> bool {
+    matches!(value, Value::Table(table) if text_of(&field(table, "err")).is_some())
+}
+
+/// Writes a boolean, which is one only by the script's choice.
+pub(super) fn boolean(reply: &mut Reply<'_>, value: bool, protocol: Protocol) {
+    match protocol {
+        Protocol::Resp3 => reply.boolean(value),
+        Protocol::Resp2 if value => reply.integer(1),
+        Protocol::Resp2 => reply.null(),
+    }
+}
+
+/// Writes a number.
+pub(super) fn number(reply: &mut Reply<'_>, value: f64) {
+    reply.integer(integer(value));
 }
 
 /// What Redis makes of a number: its integer part; what fits no integer is the least.
 fn integer(number: f64) -> i64 {
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;
     if (-LIMIT..LIMIT).contains(&number) { number.trunc() as i64 } else { i64::MIN }
-}
-
-/// Writes a value, or the header of an aggregate whose values are to follow.
-fn write_one(reply: &mut Reply<'_>, value: &Value, protocol: Protocol, slots: usize) -> Option<Level> {
-    if slots > limits::SCRIPT_REPLY_SLOTS {
-        reply.error(b"ERR reached lua stack limit");
-        return None;
-    }
-    match value {
-        Value::String(text) => reply.bulk(&text.as_bytes()),
-        Value::Integer(number) => reply.integer(*number),
-        Value::Number(number) => reply.integer(integer(*number)),
-        Value::Boolean(value) => match protocol {
-            Protocol::Resp3 => reply.boolean(*value),
-            Protocol::Resp2 if *value => reply.integer(1),
-            Protocol::Resp2 => reply.null(),
-        },
-        Value::Table(table) => return write_table(reply, table, slots),
-        _ => reply.null(),
-    }
-    None
 }
 
 fn one_line(text: &[u8]) -> Vec<u8> {
@@ -76,46 +87,98 @@ fn text_of(value: &Value) -> Option<Vec<u8>> {
     }
 }
 
-fn write_table(reply: &mut Reply<'_>, table: &Table, slots: usize) -> Option<Level> {
-    if write_tagged(reply, table) {
-        return None;
+impl Giver<'_, '_> {
+    /// Writes a value, or the header of an aggregate whose values are to follow.
+    fn write_one(&mut self, value: &Value, slots: usize) -> Option<Level> {
+        if slots > limits::SCRIPT_REPLY_SLOTS {
+            self.reply.error(b"ERR reached lua stack limit");
+            return None;
+        }
+        match value {
+            Value::String(text) => self.reply.bulk(&text.as_bytes()),
+            Value::Integer(number) => self.reply.integer(*number),
+            Value::Number(value) => number(self.reply, *value),
+            Value::Boolean(value) => boolean(self.reply, *value, self.protocol),
+            Value::Table(table) => return self.write_table(table, slots),
+            _ => self.reply.null(),
+        }
+        None
     }
-    if let Value::Table(map) = field(table, "map") {
-        let entries: Vec<(Value, Value)> = map.pairs().filter_map(Result::ok).collect();
-        reply.map(entries.len());
-        let values: Vec<Value> = entries.into_iter().flat_map(|(key, value)| [key, value]).collect();
-        return Some(Level { values: values.into_iter(), slots: slots + 3 });
-    }
-    if let Value::Table(set) = field(table, "set") {
-        let members: Vec<Value> = set.pairs::<Value, Value>().filter_map(Result::ok).map(|(member, _)| member).collect();
-        reply.set(members.len());
-        return Some(Level { values: members.into_iter(), slots: slots + 3 });
-    }
-    let values: Vec<Value> = table.sequence_values().filter_map(Result::ok).collect();
-    reply.array(values.len());
-    Some(Level { values: values.into_iter(), slots: slots + 1 })
-}
 
-/// Writes a table that stands for a reply that Lua has no value for. Gives whether it does.
-fn write_tagged(reply: &mut Reply<'_>, table: &Table) -> bool {
-    if let Some(text) = text_of(&field(table, "err")) {
-        reply.error(text.strip_prefix(b"-").unwrap_or(&text));
-    } else if let Some(text) = text_of(&field(table, "ok")) {
-        reply.simple(&String::from_utf8_lossy(&one_line(&text)));
-    } else if let Some(double) = number_of(&field(table, "double")) {
-        reply.double(double);
-    } else if let Value::String(digits) = field(table, "big_number") {
-        reply.big_number(&one_line(&digits.as_bytes()));
-    } else if let Value::Table(parts) = field(table, "verbatim_string")
-        && let (Value::String(text), Value::String(format)) = (field(&parts, "string"), field(&parts, "format"))
-    {
-        let format = format.to_string_lossy();
-        let format: String = format.chars().chain("   ".chars()).take(3).collect();
-        reply.verbatim(&format, &text.as_bytes());
-    } else {
-        return false;
+    fn write_table(&mut self, table: &Table, slots: usize) -> Option<Level> {
+        if self.write_tagged(table) {
+            return None;
+        }
+        for (name, width) in [("map", 2), ("set", 1)] {
+            if let Value::Table(entries) = field(table, name) {
+                let level = self.flat(&entries, width, slots + 3)?;
+                if width == 2 {
+                    self.reply.map(level.length / 2);
+                } else {
+                    self.reply.set(level.length);
+                }
+                return Some(level);
+            }
+        }
+        let mut length = 0;
+        while !matches!(table.raw_get(length + 1), Ok(Value::Nil) | Err(_)) {
+            length += 1;
+        }
+        self.reply.array(length);
+        Some(Level { table: table.clone(), next: 1, length, slots: slots + 1 })
     }
-    true
+
+    /// The keys of a table, or its keys and values, as a table of their own.
+    fn flat(&mut self, entries: &Table, width: usize, slots: usize) -> Option<Level> {
+        let fill = || {
+            let table = self.lua.create_table()?;
+            let mut length = 0;
+            for entry in entries.pairs::<Value, Value>() {
+                let (key, value) = entry?;
+                table.raw_set(length + 1, key)?;
+                if width == 2 {
+                    table.raw_set(length + 2, value)?;
+                }
+                length += width;
+            }
+            mlua::Result::Ok(Level { table, next: 1, length, slots })
+        };
+        match fill() {
+            Ok(level) => Some(level),
+            Err(error) => {
+                // there is no memory left
+                self.reply.error(format!("ERR {error}").as_bytes());
+                None
+            }
+        }
+    }
+
+    /// Writes a table that stands for a reply that Lua has no value for. Gives whether it does.
+    fn write_tagged(&mut self, table: &Table) -> bool {
+        let reply = &mut *self.reply;
+        if let Some(text) = text_of(&field(table, "err")) {
+            let text = text.strip_prefix(b"-").unwrap_or(&text);
+            reply.error(text);
+            if !matches!(field(table, "ignore_error_stats_update"), Value::Boolean(true)) {
+                self.errors.push(text.to_vec());
+            }
+        } else if let Some(text) = text_of(&field(table, "ok")) {
+            reply.simple(&String::from_utf8_lossy(&one_line(&text)));
+        } else if let Some(double) = number_of(&field(table, "double")) {
+            reply.double(double);
+        } else if let Value::String(digits) = field(table, "big_number") {
+            reply.big_number(&one_line(&digits.as_bytes()));
+        } else if let Value::Table(parts) = field(table, "verbatim_string")
+            && let (Value::String(text), Value::String(format)) = (field(&parts, "string"), field(&parts, "format"))
+        {
+            let format = format.to_string_lossy();
+            let format: String = format.chars().chain("   ".chars()).take(3).collect();
+            reply.verbatim(&format, &text.as_bytes());
+        } else {
+            return false;
+        }
+        true
+    }
 }
 
 fn number_of(value: &Value) -> Option<f64> {

@@ -19,13 +19,24 @@ impl ScriptFlags {
     /// Its keys may be of different slots.
     pub const CROSS_SLOTS: ScriptFlags = ScriptFlags(16);
 
-    const WORDS: &[(&str, ScriptFlags)] = &[
+    /// Every flag with its word, in the order in which FUNCTION LIST shows them.
+    pub const WORDS: &[(&str, ScriptFlags)] = &[
         ("no-writes", ScriptFlags::NO_WRITES),
         ("allow-oom", ScriptFlags::ALLOW_OOM),
         ("allow-stale", ScriptFlags::ALLOW_STALE),
         ("no-cluster", ScriptFlags::NO_CLUSTER),
         ("allow-cross-slot-keys", ScriptFlags::CROSS_SLOTS),
     ];
+
+    /// The set of these bits.
+    pub(super) fn from_bits(bits: u8) -> ScriptFlags {
+        ScriptFlags(bits)
+    }
+
+    /// As bits.
+    pub(super) fn bits(self) -> u8 {
+        self.0
+    }
 
     /// Whether any of `other` is among them.
     pub fn any(self, other: ScriptFlags) -> bool {

@@ -1,21 +1,23 @@
 //! The interpreter: Lua 5.1, as scripts of Redis know it.
 //!
-//! Its world is made by `prelude.lua`. For the time of a run, `redis.call` is a function that borrows the host; mlua's
-//! scope takes it away afterwards, and no script can keep a reference beyond its end but in a coroutine that nobody
-//! resumes. A run is one protected call: nothing that a script does leaves it but as a result or a failure.
+//! There are two of them, one for scripts and one for functions ([`World`]). The world of each is made by `prelude.lua`.
+//! A run is one protected call on a stack of its own ([`super::lane`]): nothing that a script does leaves it but as a
+//! wish, a result or a failure.
 
-use std::cell::RefCell;
+use std::cell::Cell;
+use std::rc::Rc;
 
+use corosensei::stack::DefaultStack;
+use corosensei::{Coroutine, CoroutineResult};
 use mlua::chunk::ChunkMode;
-use mlua::{Function, Lua, LuaOptions, RegistryKey, StdLib, Table, Value, Variadic};
+use mlua::{Function, HookTriggers, Lua, LuaOptions, StdLib, Table, Value, VmState};
 
-use super::cache::Found;
-use super::{failure, give, natives, take};
-use crate::base::number;
-use crate::base::random::Random;
+use super::lane::{Answer, Lane, Replication, Wish};
+use super::raw::{Ended, Entrance, Slot};
+use super::{ScriptFlags, failure, give, library, natives};
 use crate::limits;
 use crate::resp::Protocol;
-use crate::resp::request::{Args, OwnedRequest};
+use crate::resp::request::Args;
 use crate::resp::writer::Reply;
 
 /// Where the commands of a script go.
@@ -25,29 +27,81 @@ pub trait Host {
 
     /// Whether there is such a command for the client.
     fn knows(&mut self, request: Args<'_>) -> bool;
+
+    /// A script has run for a while: whether it may go on.
+    fn attend(&mut self) -> Verdict;
 }
 
-/// Where the changes of a command go, as redis.set_repl says.
+/// What becomes of a script that has run for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Replication {
-    /// To the append-only file and to replicas.
-    All,
-    /// To replicas alone.
-    Replicas,
-    /// Nowhere.
-    Nowhere,
+pub enum Verdict {
+    /// It goes on.
+    GoOn,
+    /// It is left alone until it is gone on with.
+    Leave,
+    /// It ends, because somebody has said so.
+    End,
+}
+
+/// Who runs in an interpreter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum World {
+    /// Scripts of EVAL and its kin.
+    Scripts,
+    /// Functions of libraries.
+    Functions,
+}
+
+impl World {
+    /// What chunks are called, in error messages and in the parser.
+    fn chunk(self) -> &'static str {
+        match self {
+            World::Scripts => "@user_script",
+            World::Functions => "@user_function",
+        }
+    }
+}
+
+/// Something that can be run.
+pub struct Callable {
+    /// The SHA-1 of a script, the name of a function.
+    pub name: Box<[u8]>,
+    /// What it declares; `None` for a script of the old kind.
+    pub flags: Option<ScriptFlags>,
+    /// Where it runs.
+    pub world: World,
+    function: Slot,
+}
+
+impl Callable {
+    pub(super) fn new(name: &[u8], flags: Option<ScriptFlags>, world: World, function: Slot) -> Rc<Callable> {
+        Rc::new(Callable { name: name.into(), flags, world, function })
+    }
 }
 
 /// A script's result.
 pub struct Output {
-    value: Value,
+    value: Ended,
     protocol: Protocol,
+    interpreter: Interpreter,
 }
 
 impl Output {
-    /// Replies with it.
-    pub fn write(&self, reply: &mut Reply<'_>) {
-        give::write(reply, &self.value, self.protocol);
+    /// Whether it is an error.
+    pub fn is_error(&self) -> bool {
+        matches!(&self.value, Ended::Other(value) if give::is_error(value))
+    }
+
+    /// Replies with it. Gives the errors in it that were not counted before.
+    pub fn write(&self, reply: &mut Reply<'_>) -> Vec<Vec<u8>> {
+        match &self.value {
+            Ended::Nil => reply.null(),
+            Ended::Boolean(value) => give::boolean(reply, *value, self.protocol),
+            Ended::Number(number) => give::number(reply, *number),
+            Ended::Text(text) => reply.bulk(text),
+            Ended::Other(value) | Ended::Failed(value) => return give::write(reply, &self.interpreter.0.lua, value, self.protocol),
+        }
+        Vec::new()
     }
 }
 
@@ -60,19 +114,17 @@ pub struct Failure {
     pub counted: bool,
 }
 
-/// What a run may set for itself.
-pub(super) struct Settings {
-    pub(super) protocol: Protocol,
-    pub(super) replication: Replication,
-    pub(super) random: Random,
-    runs: u32,
-}
-
 /// The interpreter. Copies are the same one.
 #[derive(Clone)]
-pub struct Interpreter {
+pub struct Interpreter(Rc<Engine>);
+
+struct Engine {
     lua: Lua,
-    run: Function,
+    lane: Rc<Lane>,
+    entrance: Entrance,
+    load: Function,
+    world: World,
+    runs: Cell<u32>,
 }
 
 /// Runs between two steps of the collector that nobody has asked for.
@@ -80,170 +132,199 @@ const RUNS_PER_STEP: u32 = 50;
 
 impl Interpreter {
     /// One with its world made; the seed is for math.random.
-    pub(super) fn new(seed: u64, version: &str) -> mlua::Result<Interpreter> {
+    pub(super) fn new(world: World, seed: u64, version: &str) -> mlua::Result<Interpreter> {
         let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::OS;
         let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(false))?;
         lua.set_memory_limit(limits::SCRIPT_MEMORY)?;
-        lua.set_app_data(Settings { protocol: Protocol::Resp2, replication: Replication::All, random: Random::from_seed(seed), runs: 0 });
-        let native = natives::table(&lua, version)?;
-        // the name of scripts is alive as long as the interpreter: the parser relies on it
-        native.raw_set("name", NAME)?;
-        lua.set_named_registry_value("name", NAME)?;
+        let lane = Rc::new(Lane::new(seed));
+        let native = natives::table(&lua, &lane, version)?;
+        // the name of chunks is alive as long as the interpreter: the parser relies on it
+        native.raw_set("name", world.chunk())?;
+        native.raw_set("functions", world == World::Functions)?;
+        native.raw_set("flags", library::flag_bits(&lua)?)?;
         let prelude = lua.load(include_str!("prelude.lua")).set_name(failure::OUR_SOURCE).set_mode(ChunkMode::Text);
-        let (environment, run): (Table, Function) = prelude.call((native, limits::SCRIPT_PATTERN))?;
+        let handler: Function = native.raw_get("handle")?;
+        let (environment, globals, load): (Table, Table, Function) = prelude.call((native, limits::SCRIPT_PATTERN))?;
         lua.set_globals(environment)?;
-        Ok(Interpreter { lua, run })
+        watch(&lua, &lane, limits::SCRIPT_STEPS)?;
+        let entrance = Entrance::new(&lua, &lane, world, handler, globals)?;
+        Ok(Interpreter(Rc::new(Engine { lua, lane, entrance, load, world, runs: Cell::new(0) })))
     }
 
-    /// Compiles a script. The error is what the client is told.
-    pub(super) fn compile(&self, code: &[u8]) -> Result<RegistryKey, Vec<u8>> {
-        let told = |error: mlua::Error| {
-            let text = match &error {
-                mlua::Error::SyntaxError { message, .. } => message.clone(),
-                other => other.to_string(),
-            };
-            format!("ERR Error compiling script (new function): {text}").into_bytes()
-        };
-        let function = self.lua.load(code).set_name(NAME).set_mode(ChunkMode::Text).into_function().map_err(told)?;
-        self.lua.create_registry_value(function).map_err(told)
+    /// Compiles a text. The error is the compiler's.
+    pub(super) fn compile(&self, code: &[u8]) -> Result<Slot, String> {
+        self.chunk(code).and_then(|chunk| self.0.entrance.keep(chunk)).map_err(told)
     }
 
-    /// Runs a script.
-    pub fn run<'a>(
-        &self,
-        script: &Found,
-        keys: impl Iterator<Item = &'a [u8]>,
-        arguments: impl Iterator<Item = &'a [u8]>,
-        host: &mut impl Host,
-    ) -> Result<Output, Failure> {
-        let ended = match self.try_run(script, keys, arguments, host) {
-            Ok((true, value)) => Ok(Output { value, protocol: self.protocol() }),
-            Ok((false, value)) => {
-                let (text, counted) = failure::outcome(&value, &String::from_utf8_lossy(&script.sha));
-                Err(Failure { text, counted })
-            }
-            Err(error) => Err(Failure { text: format!("ERR {error}").into_bytes(), counted: false }),
-        };
-        self.tidy();
-        ended
+    fn chunk(&self, code: &[u8]) -> mlua::Result<Function> {
+        self.0.lua.load(code).set_name(self.0.world.chunk()).set_mode(ChunkMode::Text).into_function()
     }
 
-    fn try_run<'a>(
-        &self,
-        script: &Found,
-        keys: impl Iterator<Item = &'a [u8]>,
-        arguments: impl Iterator<Item = &'a [u8]>,
-        host: &mut impl Host,
-    ) -> mlua::Result<(bool, Value)> {
-        let lua = &self.lua;
-        if let Some(mut settings) = lua.app_data_mut::<Settings>() {
-            (settings.protocol, settings.replication) = (Protocol::Resp2, Replication::All);
+    /// Runs the text of a library. Gives what it has registered, or what to tell the client.
+    pub(super) fn load(&self, code: &[u8]) -> Result<Vec<library::Registered>, Vec<u8>> {
+        let chunk = self.chunk(code).map_err(|error| format!("ERR Error compiling function: {}", told(error)).into_bytes())?;
+        self.0.lane.patience.set(limits::LIBRARY_PATIENCE);
+        let ended = self.0.load.call::<(bool, Value)>(chunk);
+        self.0.lane.patience.set(0);
+        let failed = |text: &[u8]| [b"ERR Error registering functions: ", text].concat();
+        match ended {
+            Ok((true, list)) => library::registered(&self.0.entrance, list).map_err(|error| failed(error.to_string().as_bytes())),
+            Ok((false, problem)) => Err(failed(&failure::text_of(&problem))),
+            Err(error) => Err(failed(error.to_string().as_bytes())),
         }
-        let function: Function = lua.registry_value(&script.function)?;
-        let strings = |words: &mut dyn Iterator<Item = &'a [u8]>| -> mlua::Result<Table> {
-            let table = lua.create_table()?;
-            for word in words {
-                table.raw_push(lua.create_string(word)?)?;
-            }
-            Ok(table)
-        };
-        let (mut keys, mut arguments) = (keys, arguments);
-        let (keys, arguments) = (strings(&mut keys)?, strings(&mut arguments)?);
-        let seat = RefCell::new(Seat { host, request: OwnedRequest::default(), reply: Vec::new() });
-        lua.scope(|scope| {
-            let call = scope.create_function(|lua, words: Variadic<Value>| {
-                let mut seat = seat.try_borrow_mut().map_err(|_| mlua::Error::RecursiveMutCallback)?;
-                seat.call(lua, &words)
-            })?;
-            self.run.call((function, call, keys, arguments))
-        })
     }
 
-    fn protocol(&self) -> Protocol {
-        self.lua.app_data_ref::<Settings>().map_or(Protocol::Resp2, |settings| settings.protocol)
+    /// Makes ready to run a script or function.
+    pub fn start<'a>(
+        &self,
+        callable: &Rc<Callable>,
+        keys: impl ExactSizeIterator<Item = &'a [u8]>,
+        arguments: impl Iterator<Item = &'a [u8]>,
+    ) -> Result<Run, Failure> {
+        let lane = &self.0.lane;
+        lane.protocol.set(Protocol::Resp2);
+        lane.replication.set(Replication::All);
+        let count = keys.len();
+        let mut words = lane.request.borrow_mut();
+        words.clear();
+        keys.chain(arguments).for_each(|word| words.push(word));
+        drop(words);
+        let failed = |error| Failure { text: format!("ERR {error}").into_bytes(), counted: false };
+        let stack = lane.take_stack().map_err(failed)?;
+        let (engine, of) = (Rc::clone(&self.0), Rc::clone(callable));
+        let body = move |yielder: &_, _: Answer| engine.lane.within(yielder, || engine.entrance.run(&of.function, count));
+        let coroutine = Coroutine::with_stack(stack, body);
+        Ok(Run { coroutine: Some(coroutine), interpreter: self.clone(), callable: Rc::clone(callable) })
     }
 
     /// Collects garbage a little more often than allocation alone would have it.
     fn tidy(&self) {
-        let due = self.lua.app_data_mut::<Settings>().is_some_and(|mut settings| {
-            settings.runs = (settings.runs + 1) % RUNS_PER_STEP;
-            settings.runs == 0
-        });
+        let lua = &self.0.lua;
+        let runs = (self.0.runs.get() + 1) % RUNS_PER_STEP;
+        self.0.runs.set(runs);
         // no finalizer could fail here
-        if self.lua.used_memory() > limits::SCRIPT_MEMORY / 8 {
+        if lua.used_memory() > limits::SCRIPT_MEMORY / 8 {
             // Lua 5.1 does not collect for want of memory, so the next script would lack it
-            let _ = self.lua.gc_collect();
-        } else if due {
-            let _ = self.lua.gc_step();
+            let _ = lua.gc_collect();
+        } else if runs == 0 {
+            let _ = lua.gc_step();
         }
     }
 
     /// Scripts that were dropped leave the interpreter.
     pub(super) fn forget_dropped(&self) {
-        self.lua.expire_registry_values();
+        self.0.entrance.forget_dropped();
     }
 
     /// Bytes that it takes.
     pub(super) fn bytes(&self) -> usize {
-        self.lua.used_memory()
+        self.0.lua.used_memory()
     }
 }
 
-/// What chunks of scripts are called, in error messages and in the parser.
-const NAME: &str = "@user_script";
-
-/// The host of a run, and buffers for its commands.
-struct Seat<'a, H> {
-    host: &'a mut H,
-    request: OwnedRequest,
-    reply: Vec<u8>,
-}
-
-impl<H: Host> Seat<'_, H> {
-    /// redis.call. A table for a first word asks whether there is such a command (`redis.acl_check_cmd`).
-    fn call(&mut self, lua: &Lua, words: &[Value]) -> mlua::Result<Value> {
-        let asks = matches!(words.first(), Some(Value::Table(mark)) if mark.raw_get::<bool>("asks")?);
-        let words = &words[usize::from(asks)..];
-        if words.is_empty() {
-            return Err(failure::reply("ERR Please specify at least one argument for this redis lib call"));
-        }
-        self.request.clear();
-        for word in words {
-            match word {
-                Value::String(text) => self.request.push(&text.as_bytes()),
-                Value::Integer(number) => push_number(&mut self.request, *number as f64),
-                Value::Number(number) => push_number(&mut self.request, *number),
-                _ => return Err(failure::reply("ERR Lua redis lib command arguments must be strings or integers")),
-            }
-        }
-        if asks {
-            let known = self.host.knows(self.request.args());
-            return if known {
-                Ok(Value::Boolean(true))
-            } else {
-                Err(failure::reply("ERR Invalid command passed to redis.acl_check_cmd()"))
+/// Looks at the clock, or at the patience with a library that is loaded, after every so many steps.
+fn watch(lua: &Lua, lane: &Rc<Lane>, steps: u32) -> mlua::Result<()> {
+    let lane = Rc::clone(lane);
+    lua.set_global_hook(HookTriggers::new().every_nth_instruction(steps), move |lua, _| {
+        if !lane.is_taken() {
+            return match lane.patience.get() {
+                0 => Err(failure::reply("ERR FUNCTION LOAD timeout")),
+                patience => {
+                    lane.patience.set(patience - 1);
+                    Ok(VmState::Continue)
+                }
             };
         }
-        let (protocol, replication) = lua
-            .app_data_ref::<Settings>()
-            .map_or((Protocol::Resp2, Replication::All), |settings| (settings.protocol, settings.replication));
-        self.reply.clear();
-        self.host.call(self.request.args(), protocol, replication, &mut self.reply);
-        match self.reply.strip_prefix(b"-") {
-            None => take::value(lua, &self.reply),
-            Some(text) => {
-                let text = text.strip_suffix(b"\r\n").unwrap_or(text);
-                Err(mlua::Error::external(failure::Raised::Reply { text: text.to_vec(), counted: true }))
-            }
+        if !lane.ends.get() && lane.ask(Wish::Clock) == Answer::End {
+            // whatever the script does to catch this, it comes again at its next step
+            lane.ends.set(true);
+            watch(lua, &lane, 1)?;
         }
+        if lane.ends.get() { Err(failure::reply("ERR Script killed by user with SCRIPT KILL...")) } else { Ok(VmState::Continue) }
+    })
+}
+
+fn told(error: mlua::Error) -> String {
+    match error {
+        mlua::Error::SyntaxError { message, .. } => message,
+        other => other.to_string(),
     }
 }
 
-fn push_number(request: &mut OwnedRequest, number: f64) {
-    let mut text = Vec::with_capacity(24);
-    if number.is_nan() && number.is_sign_negative() {
-        text.push(b'-');
+/// A script on its way.
+pub struct Run {
+    coroutine: Option<Coroutine<Answer, Wish, Ended, DefaultStack>>,
+    interpreter: Interpreter,
+    callable: Rc<Callable>,
+}
+
+impl Run {
+    /// Goes on until the script ends; `None` if the host leaves it alone.
+    pub fn advance(&mut self, host: &mut impl Host) -> Option<Result<Output, Failure>> {
+        let coroutine = self.coroutine.as_mut().expect("a run that has ended is not gone on with");
+        let lane = &self.interpreter.0.lane;
+        let mut answer = Answer::GoOn;
+        loop {
+            match coroutine.resume(answer) {
+                CoroutineResult::Yield(Wish::Call) => {
+                    let mut reply = lane.reply.borrow_mut();
+                    reply.clear();
+                    host.call(lane.request.borrow().args(), lane.protocol.get(), lane.replication.get(), &mut reply);
+                    answer = Answer::GoOn;
+                }
+                CoroutineResult::Yield(Wish::Knows) => {
+                    answer = if host.knows(lane.request.borrow().args()) { Answer::GoOn } else { Answer::Unknown };
+                }
+                CoroutineResult::Yield(Wish::Clock) => match host.attend() {
+                    Verdict::GoOn => answer = Answer::GoOn,
+                    Verdict::Leave => return None,
+                    Verdict::End => answer = Answer::End,
+                },
+                CoroutineResult::Return(ended) => {
+                    let result = self.result(ended);
+                    self.finish();
+                    return Some(result);
+                }
+            }
+        }
     }
-    number::write_f64(&mut text, number);
-    request.push(&text);
+
+    /// What is run.
+    pub fn callable(&self) -> &Callable {
+        &self.callable
+    }
+
+    fn result(&self, ended: Ended) -> Result<Output, Failure> {
+        let Ended::Failed(value) = ended else {
+            let protocol = self.interpreter.0.lane.protocol.get();
+            return Ok(Output { value: ended, protocol, interpreter: self.interpreter.clone() });
+        };
+        let (text, counted) = failure::outcome(&value, &String::from_utf8_lossy(&self.callable.name));
+        Err(Failure { text, counted })
+    }
+
+    fn finish(&mut self) {
+        let lane = &self.interpreter.0.lane;
+        if let Some(coroutine) = self.coroutine.take() {
+            lane.give_stack(coroutine.into_stack());
+        }
+        if lane.ends.take() {
+            // it has worked before, and takes no memory
+            let _ = watch(&self.interpreter.0.lua, lane, limits::SCRIPT_STEPS);
+        }
+        self.interpreter.tidy();
+    }
+}
+
+impl Drop for Run {
+    /// A script in its midst cannot be taken apart: frames of Lua lie on its stack. So it stays, with its interpreter.
+    /// This happens when the process ends.
+    fn drop(&mut self) {
+        if let Some(coroutine) = self.coroutine.take()
+            && coroutine.started()
+        {
+            std::mem::forget(coroutine);
+            std::mem::forget(self.interpreter.clone());
+        }
+    }
 }

@@ -7,8 +7,8 @@
 
 use mlua::{Lua, MultiValue, Table, Value};
 
+use super::arguments::number;
 use super::failure;
-use super::natives::number;
 use crate::base::number::write_f64_significant;
 
 /// What a script may set.

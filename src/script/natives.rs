@@ -1,11 +1,14 @@
 //! The functions that the world of scripts gets from Rust.
 
-use log::Level;
-use mlua::{Function, Lua, MultiValue, Table, Value, Variadic};
+use std::rc::Rc;
 
+use log::Level;
+use mlua::{Lua, MultiValue, Table, Value};
+
+use super::arguments::number;
 use super::cache::sha_of;
-use super::interpreter::{Replication, Settings};
-use super::{bits, failure, json};
+use super::lane::{Answer, Lane, Replication, Wish};
+use super::{bits, failure, json, messagepack, raw, structs};
 use crate::resp::Protocol;
 
 /// The version as one number: a byte for each part.
@@ -14,22 +17,25 @@ fn version_number(version: &str) -> u32 {
 }
 
 /// What `prelude.lua` is given.
-pub(super) fn table(lua: &Lua, version: &str) -> mlua::Result<Table> {
+pub(super) fn table(lua: &Lua, lane: &Rc<Lane>, version: &str) -> mlua::Result<Table> {
     let native = lua.create_table()?;
     native.raw_set("raised", lua.create_function(|lua, failure: Value| failure::raised(lua, failure))?)?;
     native.raw_set("handle", lua.create_function(|lua, failure: Value| failure::handle(lua, failure))?)?;
+    native.raw_set("bad_name", failure::BAD_NAME)?;
     native.raw_set("binary_refused", "[string \"\x1bLuaQ\"]:1: unexpected symbol near 'char(27)'")?;
-    native.raw_set("random", lua.create_function(random)?)?;
-    native.raw_set("randomseed", lua.create_function(random_seed)?)?;
-    native.raw_set("redis", redis(lua, version)?)?;
+    native.raw_set("random", with_lane(lua, lane, random)?)?;
+    native.raw_set("randomseed", with_lane(lua, lane, random_seed)?)?;
+    native.raw_set("redis", redis(lua, lane, version)?)?;
     let libraries = lua.create_table()?;
     libraries.raw_set("cjson", json::library(lua)?)?;
     libraries.raw_set("bit", bits::library(lua)?)?;
+    libraries.raw_set("cmsgpack", messagepack::library(lua)?)?;
+    libraries.raw_set("struct", structs::library(lua)?)?;
     native.raw_set("libraries", libraries)?;
     Ok(native)
 }
 
-fn redis(lua: &Lua, version: &str) -> mlua::Result<Table> {
+fn redis(lua: &Lua, lane: &Rc<Lane>, version: &str) -> mlua::Result<Table> {
     let redis = lua.create_table()?;
     for (name, number) in [
         ("LOG_DEBUG", 0),
@@ -48,20 +54,50 @@ fn redis(lua: &Lua, version: &str) -> mlua::Result<Table> {
     redis.raw_set("REDIS_VERSION", version)?;
     redis.raw_set("sha1hex", lua.create_function(sha1hex)?)?;
     redis.raw_set("log", lua.create_function(log)?)?;
-    let question = lua.create_table()?;
-    question.raw_set("asks", true)?;
-    let functions = redis.clone();
-    let ask =
-        move |_: &Lua, words: Variadic<Value>| -> mlua::Result<Value> { functions.raw_get::<Function>("call")?.call((&question, words)) };
-    redis.raw_set("acl_check_cmd", lua.create_function(ask)?)?;
-    redis.raw_set("setresp", lua.create_function(set_protocol)?)?;
-    redis.raw_set("set_repl", lua.create_function(set_replication)?)?;
+    redis.raw_set("call", raw::call_function(lua, lane)?)?;
+    redis.raw_set("acl_check_cmd", with_lane(lua, lane, knows)?)?;
+    redis.raw_set("setresp", with_lane(lua, lane, set_protocol)?)?;
+    redis.raw_set("set_repl", with_lane(lua, lane, set_replication)?)?;
     Ok(redis)
 }
 
-/// A number, or a string that is one, as Lua's own functions take them.
-pub(super) fn number(lua: &Lua, value: Option<&Value>) -> Option<f64> {
-    lua.coerce_number(value?.clone()).ok().flatten()
+/// A function that knows the lane.
+fn with_lane<R: mlua::IntoLuaMulti + 'static>(
+    lua: &Lua,
+    lane: &Rc<Lane>,
+    function: fn(&Lua, &Lane, MultiValue) -> mlua::Result<R>,
+) -> mlua::Result<mlua::Function> {
+    let lane = Rc::clone(lane);
+    lua.create_function(move |lua, words: MultiValue| function(lua, &lane, words))
+}
+
+/// Puts the words of a command into the lane's buffer.
+fn fill(lane: &Lane, words: &MultiValue) -> mlua::Result<()> {
+    if !lane.is_taken() {
+        return Err(failure::reply("ERR redis.call/pcall can only be called inside a script invocation"));
+    }
+    if words.is_empty() {
+        return Err(failure::reply("ERR Please specify at least one argument for this redis lib call"));
+    }
+    let mut request = lane.request.borrow_mut();
+    request.clear();
+    for word in words {
+        match word {
+            Value::String(text) => request.push(&text.as_bytes()),
+            Value::Integer(number) => raw::push_number(&mut request, *number as f64),
+            Value::Number(number) => raw::push_number(&mut request, *number),
+            _ => return Err(failure::reply("ERR Lua redis lib command arguments must be strings or integers")),
+        }
+    }
+    Ok(())
+}
+
+fn knows(_: &Lua, lane: &Lane, words: MultiValue) -> mlua::Result<bool> {
+    fill(lane, &words)?;
+    match lane.ask(Wish::Knows) {
+        Answer::Unknown => Err(failure::reply("ERR Invalid command passed to redis.acl_check_cmd()")),
+        _ => Ok(true),
+    }
 }
 
 fn sha1hex(lua: &Lua, words: MultiValue) -> mlua::Result<Value> {
@@ -99,7 +135,7 @@ fn log(lua: &Lua, words: MultiValue) -> mlua::Result<()> {
     Ok(())
 }
 
-fn set_protocol(lua: &Lua, words: MultiValue) -> mlua::Result<()> {
+fn set_protocol(lua: &Lua, lane: &Lane, words: MultiValue) -> mlua::Result<()> {
     if words.len() != 1 {
         return Err(failure::reply("ERR redis.setresp() requires one argument."));
     }
@@ -108,14 +144,12 @@ fn set_protocol(lua: &Lua, words: MultiValue) -> mlua::Result<()> {
         Some(3.0) => Protocol::Resp3,
         _ => return Err(failure::reply("ERR RESP version must be 2 or 3.")),
     };
-    if let Some(mut settings) = lua.app_data_mut::<Settings>() {
-        settings.protocol = protocol;
-    }
+    lane.protocol.set(protocol);
     Ok(())
 }
 
 /// The append-only file and replicas share one stream, which can leave out the file but not the replicas.
-fn set_replication(lua: &Lua, words: MultiValue) -> mlua::Result<()> {
+fn set_replication(lua: &Lua, lane: &Lane, words: MultiValue) -> mlua::Result<()> {
     if words.len() != 1 {
         return Err(failure::reply("ERR redis.set_repl() requires one argument."));
     }
@@ -130,14 +164,12 @@ fn set_replication(lua: &Lua, words: MultiValue) -> mlua::Result<()> {
         3.0 => Replication::All,
         _ => return Err(failure::reply("ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")),
     };
-    if let Some(mut settings) = lua.app_data_mut::<Settings>() {
-        settings.replication = replication;
-    }
+    lane.replication.set(replication);
     Ok(())
 }
 
 /// math.random, by the server's own chance.
-fn random(lua: &Lua, words: MultiValue) -> mlua::Result<Value> {
+fn random(lua: &Lua, lane: &Lane, words: MultiValue) -> mlua::Result<Value> {
     let bound = |index: usize| match number(lua, words.get(index)) {
         Some(bound) => Ok(bound.floor()),
         None => {
@@ -154,17 +186,15 @@ fn random(lua: &Lua, words: MultiValue) -> mlua::Result<Value> {
     if empty > 0 && (low > high || low.is_nan() || high.is_nan()) {
         return Err(failure::text(lua, format!("bad argument #{empty} to 'random' (interval is empty)")));
     }
-    let unit = lua.app_data_mut::<Settings>().map_or(0.0, |mut settings| settings.random.unit());
+    let unit = lane.random.borrow_mut().unit();
     Ok(Value::Number(if empty == 0 { unit } else { low + (unit * (high - low + 1.0)).floor() }))
 }
 
-fn random_seed(lua: &Lua, words: MultiValue) -> mlua::Result<()> {
+fn random_seed(lua: &Lua, lane: &Lane, words: MultiValue) -> mlua::Result<()> {
     let Some(seed) = number(lua, words.front()) else {
         let given = words.front().map_or("no value", Value::type_name);
         return Err(failure::text(lua, format!("bad argument #1 to 'randomseed' (number expected, got {given})")));
     };
-    if let Some(mut settings) = lua.app_data_mut::<Settings>() {
-        settings.random = crate::base::random::Random::from_seed(seed.to_bits());
-    }
+    *lane.random.borrow_mut() = crate::base::random::Random::from_seed(seed.to_bits());
     Ok(())
 }

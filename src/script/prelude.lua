@@ -139,7 +139,13 @@ function globals.unpack(list, first, last)
   if to and to - from >= 8000 then
     error('too many results to unpack', 2)
   end
-  return unpack(list, first, last)
+  -- each argument given takes the place of a result
+  if last ~= nil then
+    return unpack(list, first, last)
+  elseif first ~= nil then
+    return unpack(list, first)
+  end
+  return unpack(list)
 end
 
 -- Text only: compiled code could do anything to the interpreter. The name is kept alive until the parser, which
@@ -268,16 +274,18 @@ function redis.status_reply(...)
   return { ok = text }
 end
 
-function redis.replicate_commands()
-  return true
-end
+if not native.functions then
+  function redis.replicate_commands()
+    return true
+  end
 
--- Outside a debugging session these do nothing.
-function redis.breakpoint()
-  return false
-end
+  -- Outside a debugging session these do nothing.
+  function redis.breakpoint()
+    return false
+  end
 
-function redis.debug() end
+  function redis.debug() end
+end
 
 globals.string, globals.table, globals.coroutine = freeze(strings), freeze(tables), freeze(coroutines)
 globals.math, globals.os = freeze(maths), freeze({ clock = os.clock })
@@ -286,8 +294,10 @@ for name, library in next, native.libraries do
   globals[name] = freeze(library)
 end
 
--- The environment of all scripts.
-local environment = freeze(globals)
+-- The environment of all scripts. What it shows is changed only while a library is loaded.
+local face = { __index = globals, __newindex = refuse }
+local environment = setmetatable({}, face)
+shown[environment] = globals
 globals._G = environment
 
 local function missing(_, name)
@@ -299,11 +309,109 @@ native.globals_metatable = freeze({ __index = missing })
 getmetatable('').__index = strings
 native.string_metatable = freeze({ __index = globals.string })
 
--- Runs a compiled script. `call` is what redis.call is to it.
-local function run(script, call, keys, arguments)
-  globals.KEYS, globals.ARGV = keys, arguments
-  redis.call = call
-  return xpcall(script, native.handle)
+-- What a library registers while it is loaded.
+local registered
+
+local function fail(text)
+  error({ err = 'ERR ' .. text }, 0)
 end
 
-return environment, run
+local function is_text(value)
+  return type(value) == 'string' or type(value) == 'number'
+end
+
+-- Each argument that may have a name: where it is kept, and what is said if it is not what it must be.
+local named = {
+  function_name = function(entry, value)
+    if not is_text(value) then
+      fail('function_name argument given to redis.register_function must be a string')
+    end
+    entry.name = tostring(value)
+  end,
+  description = function(entry, value)
+    if not is_text(value) then
+      fail('description argument given to redis.register_function must be a string')
+    end
+    entry.description = tostring(value)
+  end,
+  callback = function(entry, value)
+    if type(value) ~= 'function' then
+      fail('callback argument given to redis.register_function must be a function')
+    end
+    entry.callback = value
+  end,
+  flags = function(entry, value)
+    if type(value) ~= 'table' then
+      fail('flags argument to redis.register_function must be a table representing function flags')
+    end
+    local seen, bits = {}, 0
+    for _, flag in ipairs(value) do
+      local bit = native.flags[flag] or fail('unknown flag given')
+      if not seen[bit] then
+        seen[bit], bits = true, bits + bit
+      end
+    end
+    entry.flags = bits
+  end,
+}
+
+local function register(...)
+  if not registered then
+    fail('redis.register_function can only be called on FUNCTION LOAD command')
+  end
+  local count, first, callback = select('#', ...), ...
+  local entry = { flags = 0 }
+  if count < 1 or count > 2 then
+    fail('wrong number of arguments to redis.register_function')
+  elseif count == 2 then
+    if not is_text(first) then
+      fail('first argument to redis.register_function must be a string')
+    elseif type(callback) ~= 'function' then
+      fail('second argument to redis.register_function must be a function')
+    end
+    entry.name, entry.callback = tostring(first), callback
+  elseif type(first) ~= 'table' then
+    fail('calling redis.register_function with a single argument is only applicable to Lua table (representing named arguments).')
+  else
+    for name, value in next, first do
+      if not is_text(name) then
+        fail('named argument key given to redis.register_function is not a string')
+      end
+      local take = named[string.lower(name)] or fail('unknown argument given to redis.register_function')
+      take(entry, value)
+    end
+    if not entry.name then
+      fail('redis.register_function must get a function name argument')
+    elseif not entry.callback then
+      fail('redis.register_function must get a callback argument')
+    end
+  end
+  if not match(entry.name, '^[%w_]+$') or find(entry.name, '%z') then
+    fail(native.bad_name)
+  end
+  for _, other in ipairs(registered) do
+    if string.lower(other.name) == string.lower(entry.name) then
+      fail('Function already exists in the library')
+    end
+  end
+  registered[#registered + 1] = entry
+end
+
+-- All that a library sees while it is loaded; what its functions see later is the environment of all.
+local loading = { redis = freeze(setmetatable(copy(redis,
+  'LOG_DEBUG LOG_VERBOSE LOG_NOTICE LOG_WARNING REDIS_VERSION REDIS_VERSION_NUM log'), { __index = missing })) }
+shown[loading.redis].register_function = register
+setmetatable(loading, { __index = missing })
+
+-- Runs a library's text. Gives what it has registered.
+local function load(chunk)
+  registered = {}
+  face.__index, shown[environment] = loading, loading
+  local ok, problem = xpcall(chunk, native.handle)
+  face.__index, shown[environment] = globals, globals
+  local list = registered
+  registered = nil
+  return ok, ok and list or problem
+end
+
+return environment, globals, load

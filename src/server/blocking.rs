@@ -197,6 +197,10 @@ impl State {
 impl Server {
     /// Serves clients whose keys turned ready, first come first served, until no key is ready.
     pub(super) fn serve_ready(&mut self) {
+        if self.state.busy.is_some() {
+            // who looks now sees half of what a script makes
+            return;
+        }
         loop {
             let mut ready = std::mem::take(&mut self.keyspace.effects.ready);
             let again = std::mem::take(&mut self.state.parked.look_again);

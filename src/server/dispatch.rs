@@ -173,6 +173,9 @@ fn careful(ctx: &mut Ctx<'_>, args: Args<'_>, flags: Flags, client: ClientFlags)
     if client.any(ClientFlags::REPLICA) && (may_write || flags.any(Flags::READONLY)) {
         return Err(Error::REPLICA_CANNOT);
     }
+    if ctx.state.gates.busy.is_some() && client.any(ClientFlags::PRIMARY) {
+        return Ok(Verdict::Postpone);
+    }
     // a primary's words wait, too: what is paused stands still
     if ctx.state.gates.paused && !client.any(ClientFlags::REPLICA.or(ClientFlags::REPLAY)) && ctx.state.pause.holds(may_write) {
         return Ok(Verdict::Postpone);
@@ -206,12 +209,12 @@ fn effective(ctx: &mut Ctx<'_>, args: Args<'_>, flags: Flags, queueing: bool) ->
 
 /// What a script that is to run declares in its first line, as flags of its command.
 fn declared(ctx: &Ctx<'_>, args: Args<'_>) -> Option<Flags> {
-    let header = match ctx.row().name {
-        "eval" | "eval_ro" => Header::parse(args.at(1)).ok()?,
-        "evalsha" | "evalsha_ro" => ctx.state.scripts.header(args.at(1))?,
+    let declared = match ctx.row().name {
+        "eval" | "eval_ro" => Header::parse(args.at(1)).ok()?.flags?,
+        "evalsha" | "evalsha_ro" => ctx.state.scripts.declared(args.at(1))?,
+        "fcall" | "fcall_ro" => ctx.state.scripts.libraries().function(args.at(1))?.flags?,
         _ => return None,
     };
-    let declared = header.flags?;
     let mut flags = Flags::NONE;
     if !declared.any(ScriptFlags::NO_WRITES) {
         flags = flags.or(Flags::WRITE);
@@ -292,7 +295,8 @@ pub fn call(ctx: &mut Ctx<'_>, args: Args<'_>) -> Flow {
     let stats = &mut ctx.state.registry.get_mut(command).stats;
     let flow = match outcome {
         Ok(Flow::Block(block)) => {
-            if ctx.must_not_block {
+            // a script that is left goes on wherever it stands
+            if ctx.must_not_block && ctx.state.busy.is_none() {
                 reply_timeout(ctx, &block, args)
             } else {
                 return Flow::Block(block);

@@ -191,6 +191,7 @@ impl State {
             stamp: config.aof_timestamp_enabled.then_some(now),
             flush: config.aof_rewrite_incremental_fsync,
             key_delay: config.rdb_key_save_delay,
+            libraries: self.snapshots.functions.clone(),
         })
     }
 

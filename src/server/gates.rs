@@ -1,11 +1,13 @@
 //! What may stand between any client and a command: loading, memory, a replica's duties, a pause.
 
+use super::busy;
 use super::client::ClientFlags;
 use super::client::ClientKey;
 use super::error::Error;
 use super::loading::View;
 use super::row::Flags;
 use crate::base::clock::Millis;
+use crate::script::World;
 
 /// The gates. All open on an ordinary server, so a command looks at one bool.
 #[derive(Debug, Default)]
@@ -32,6 +34,8 @@ pub struct Gates {
     pub unsaved: bool,
     /// What clients see of the data while other data is loaded.
     pub loading: Option<View>,
+    /// What runs too long and is not to be disturbed.
+    pub busy: Option<World>,
     /// Why data cannot be written to disk: writes are refused with it.
     pub file_trouble: Option<Error>,
 }
@@ -47,6 +51,7 @@ impl Gates {
             || self.file_trouble.is_some()
             || self.stale
             || self.loading.is_some()
+            || self.busy.is_some()
             || self.too_few_replicas;
     }
 
@@ -79,6 +84,9 @@ impl Gates {
         };
         if denied && !replayed {
             return Err(Error::LOADING);
+        }
+        if let Some(world) = self.busy.filter(|_| !flags.any(Flags::ALLOW_BUSY) && !replayed) {
+            return Err(busy::refusal(world));
         }
         Ok(())
     }

@@ -26,6 +26,7 @@ use crate::persist::rdb::input::Input;
 use crate::persist::rdb::load::{self, Loaded, Loader, Overdue, Pace, Step, Twice};
 use crate::persist::rdb::read_value::Shapes;
 use crate::persist::storage::{ReadFile, reason};
+use crate::script::Restore;
 
 /// Whether clients see the data while other data is loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -278,6 +279,9 @@ impl Server {
             Ok(true) => {
                 let loaded = load.loaded();
                 self.state.snapshots.has_loaded(&loaded, self.state.now);
+                if let Err(error) = self.state.adopt_libraries(Restore::Flush) {
+                    self.state.stop = Some(Stop::Failed(cannot_start(&self.state.config.dbfilename, &error, "Restore a good copy")));
+                }
                 let seconds = self.state.stopwatch.now().saturating_sub(load.since) as f64 / 1e9;
                 log::info!("DB loaded from disk: {seconds:.3} seconds");
             }
@@ -361,6 +365,7 @@ impl Server {
         for db in 0..self.state.config.databases {
             self.keyspace.flush(DbIndex(db));
         }
+        self.state.forget_libraries();
         let id = self.state.random.hex_id();
         self.state.replication.stream.adopt(id, 0);
     }

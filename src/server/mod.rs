@@ -12,6 +12,7 @@ pub const REDIS_VERSION: &str = "8.0.6";
 pub mod access_log;
 pub mod accounts;
 pub mod blocking;
+pub mod busy;
 pub mod ceiling;
 pub mod client;
 pub mod client_memory;
@@ -71,10 +72,11 @@ use crate::persist::snapshot::Snapshots;
 use crate::resp::Protocol;
 use crate::resp::request::{Partial, Span};
 use crate::resp::writer::Reply;
-use crate::script::Scripts;
+use crate::script::{Restore, Scripts};
 
 use access_log::AccessLog;
 use blocking::Parked;
+use busy::Busy;
 use ceiling::Ceiling;
 use client::{Client, ClientFlags, ClientKey, Clients, Peer};
 use client_memory::ClientMemoryAccount;
@@ -204,6 +206,10 @@ pub struct State {
     pub scripts_unrestricted: bool,
     /// Scripts, and what runs them.
     pub scripts: Scripts,
+    /// A script that runs too long and is left for now.
+    pub busy: Option<Box<Busy>>,
+    /// The link to a primary that is not listened to because of it.
+    deafened: Option<ClientKey>,
     /// Keys on their way to other servers.
     pub migrations: Migrations,
     /// Parked clients.
@@ -346,6 +352,8 @@ impl Server {
             cron_paused: false,
             scripts_unrestricted: false,
             scripts: Scripts::new(seed, REDIS_VERSION),
+            busy: None,
+            deafened: None,
             migrations: Migrations::default(),
             parked: Parked::default(),
             stopwatch,
@@ -439,6 +447,9 @@ impl Server {
 
     /// The connection of a client is gone.
     pub fn closed(&mut self, key: ClientKey) {
+        if self.outlives_connection(key) {
+            return;
+        }
         self.state.detach(key);
         self.state.release(&mut self.keyspace, key);
         self.state.forget(&mut self.keyspace, key);
@@ -643,6 +654,25 @@ impl State {
         self.registry.iter_mut().for_each(|command| command.stats = stats::CommandStats::default());
         space.stats = crate::keyspace::KeyStats::default();
         space.expiry_stats = crate::keyspace::expiry::ExpiryStats::default();
+    }
+
+    /// The libraries of functions have changed: snapshots hold them as they are now.
+    pub fn keep_libraries(&mut self) {
+        self.snapshots.functions = self.scripts.library_texts();
+    }
+
+    /// Takes the libraries of a snapshot that was loaded. The error says which of them is none here.
+    pub fn adopt_libraries(&mut self, restore: Restore) -> Result<(), String> {
+        let texts = std::mem::take(&mut self.snapshots.functions);
+        let adopted = self.scripts.restore_libraries(&texts, restore);
+        self.keep_libraries();
+        adopted.map_err(|error| String::from_utf8_lossy(&error).into_owned())
+    }
+
+    /// Forgets all libraries, as all other data.
+    pub fn forget_libraries(&mut self) {
+        drop(self.scripts.flush_libraries());
+        self.snapshots.functions.clear();
     }
 
     /// Sets a timer.

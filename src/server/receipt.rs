@@ -24,6 +24,7 @@ use crate::persist::rdb::input::Input;
 use crate::persist::rdb::load::{self, Loaded, Loader, Overdue, Pace, Step, Twice};
 use crate::persist::rdb::read_value::Shapes;
 use crate::persist::storage::{WriteFile, reason};
+use crate::script::Restore;
 
 use super::Server;
 use super::State;
@@ -237,6 +238,9 @@ impl Server {
         state.replication.stream.activate();
         state.replication.claims = true;
         state.snapshots.functions.clone_from(&loaded.functions);
+        if let Err(error) = state.adopt_libraries(Restore::Flush) {
+            log::error!("A library of functions that the primary has cannot be loaded here: {error}");
+        }
         if state.config.appendonly && state.turn_aof_on(&mut self.keyspace, true).is_err() {
             log::warn!("The append-only file could not be started anew after the synchronization.");
         }

@@ -22,6 +22,7 @@ use crate::persist::rdb::load::{Overdue, Pace};
 use crate::persist::rdb::save;
 use crate::persist::storage::{ReadFile, reason};
 use crate::resp::request::Args;
+use crate::script::Restore;
 
 /// How a file of commands ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -263,6 +264,8 @@ impl Server {
                 if whole {
                     let loaded = load.loaded();
                     self.state.snapshots.has_loaded(&loaded, self.state.now);
+                    let adopted = self.state.adopt_libraries(Restore::Flush);
+                    adopted.map_err(|error| format!("Error reading the base file {name}, AOF loading aborted: {error}"))?;
                     if old {
                         log::info!("Reading the remaining AOF tail...");
                     }
@@ -394,6 +397,7 @@ impl Server {
         for db in 0..self.state.config.databases {
             self.keyspace.flush(DbIndex(db));
         }
+        self.state.forget_libraries();
         self.settle();
         self.state.feed.take();
         self.state.feed.reselect();

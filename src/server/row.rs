@@ -257,10 +257,12 @@ impl Command {
         if arity >= 0 { words == arity } else { words >= -arity }
     }
 
-    /// The index of the first key, if it has a fixed place.
+    /// The index of the first key, if it has a fixed place: what to fetch while the request is parsed.
     pub fn first_key(&self) -> Option<usize> {
         match self.keys.first()? {
             KeySpec { begin: BeginSearch::Index(at), find: FindKeys::Range { .. }, .. } => Some(*at),
+            // if there are none, another word is taken for one, which only costs a look at the wrong place
+            KeySpec { begin: BeginSearch::Index(at), find: FindKeys::Number { first, .. }, .. } => Some(at + first),
             _ => None,
         }
     }

@@ -28,6 +28,18 @@ pub struct Transaction {
     /// Whether some command is not for a replica that has lost its primary.
     pub wants_fresh_data: bool,
     bytes: usize,
+    /// How far EXEC is, if one of the commands is a script that was left.
+    pub under_way: Option<UnderWay>,
+}
+
+/// A transaction in the midst of its EXEC.
+pub struct UnderWay {
+    /// The command to go on with.
+    pub at: usize,
+    /// The replies so far.
+    pub replies: Vec<u8>,
+    /// When EXEC began, by the stopwatch.
+    pub started: u64,
 }
 
 impl Transaction {

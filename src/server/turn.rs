@@ -236,12 +236,14 @@ impl Server {
 
     /// Sends on what the turn has propagated.
     #[inline]
-    fn replicate(&mut self) {
+    pub(super) fn replicate(&mut self) {
         if self.state.replication.stream.is_active() {
             self.state.distribute();
-            self.state.start_syncs(&mut self.keyspace);
             self.state.feed_catching();
-            self.state.attend_failover(&mut self.keyspace);
+            if self.state.busy.is_none() {
+                self.state.start_syncs(&mut self.keyspace);
+                self.state.attend_failover(&mut self.keyspace);
+            }
         }
     }
 
@@ -338,7 +340,7 @@ impl Server {
     /// Runs one request and all that follows from it.
     #[inline]
     fn run(&mut self, key: ClientKey, args: Args<'_>, request: &Request, since: u64) -> Ended {
-        if self.state.gates.limited && !self.keep_limits(key) {
+        if self.state.gates.limited && self.state.busy.is_none() && !self.keep_limits(key) {
             return Ended::Replied;
         }
         let hint = match request.hash {
@@ -385,6 +387,11 @@ impl Server {
     /// Does what is due: timers, expiry, the cron. Gives when to call again at the latest.
     pub fn tick(&mut self, now: Now) -> Millis {
         self.set_time(now);
+        if self.state.busy.is_some()
+            && let Some(next) = self.tick_while_busy()
+        {
+            return next;
+        }
         self.advance_loading();
         self.tend_receipt();
         self.fire_timers();

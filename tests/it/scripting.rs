@@ -489,7 +489,7 @@ fn a_script_counts_like_a_command() {
     world.ask(client, "EVAL 'return x' 0");
     let info = world.ask(client, "INFO everything");
     assert!(info.contains("errorstat_ERR:count=3"), "{info}");
-    assert!(info.contains("cmdstat_eval:calls=3") && info.contains("failed_calls=2"), "{info}");
+    assert!(info.contains("cmdstat_eval:calls=3") && info.contains("failed_calls=3"), "{info}");
     assert!(world.ask(client, "CLIENT LIST").contains("cmd=client|list"));
 }
 
@@ -618,4 +618,48 @@ fn bits() {
     ]);
     fails("return bit.band()", "ERR user_script:1: bad argument #1 to 'band' (number expected, got no value) {}:1.");
     fails("return bit.band('a')", "ERR user_script:1: bad argument #1 to 'band' (number expected, got string) {}:1.");
+}
+
+#[test]
+fn a_loaded_text_can_be_seen() {
+    check(&[
+        ("SCRIPT LOAD 'return 1'", "\"e0e1f9fabfc9d4800c877a703b823ac0578ff8db\""),
+        ("SCRIPT SHOW E0E1F9FABFC9D4800C877A703B823AC0578FF8DB", "\"return 1\""),
+    ]);
+    check(&[(&format!("SCRIPT SHOW {NO_SUCH}"), "-NOSCRIPT No matching script. Please use EVAL.")]);
+}
+
+#[test]
+fn large_tables_are_given_and_taken_whole() {
+    check(&[
+        (
+            "EVAL 'local t = {} for i = 1, 30000 do t[i] = i .. \"\" end redis.call(\"rpush\", \"l\", unpack(t, 1, 7000)) return #t' 0",
+            ":30000",
+        ),
+        ("EVAL 'local t = {} for i = 1, 7999 do t[i] = 1 end return redis.call(\"lpush\", \"m\", unpack(t))' 0", ":7999"),
+        ("EVAL 'return #redis.call(\"lrange\", \"l\", 0, -1)' 0", ":7000"),
+    ]);
+    let mut world = World::new();
+    let client = world.connect();
+    for (code, count) in [
+        ("local t = {} for i = 1, 30000 do t[i] = i .. '' end return t", 30_000),
+        ("local t = {} for i = 1, 30000 do t[i .. ''] = i .. '' end return {map=t}", 60_000),
+        ("local t = {} for i = 1, 30000 do t[i .. ''] = true end return {set=t}", 30_000),
+        ("local t = {} for i = 1, 30000 do t[i] = i .. '' end return cmsgpack.unpack(cmsgpack.pack(t))", 30_000),
+    ] {
+        let reply = world.ask(client, &format!("EVAL \"{code}\" 0"));
+        assert_eq!(reply.split(", ").count(), count, "{code}");
+    }
+}
+
+#[test]
+fn refused_commands_and_returned_errors_are_counted() {
+    let mut world = World::new();
+    let client = world.connect();
+    world.ask(client, "EVAL \"return redis.pcall('set', 'x')\" 0");
+    world.ask(client, "EVAL \"return redis.error_reply('MY_CODE text')\" 0");
+    let info = world.ask(client, "INFO everything");
+    for line in ["rejected_calls=1", "errorstat_MY_CODE:count=1", "errorstat_ERR:count=1"] {
+        assert!(info.contains(line), "{line}: {info}");
+    }
 }

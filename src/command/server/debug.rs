@@ -13,9 +13,11 @@ use crate::config::rewrite::Extent;
 use crate::keyspace::DbIndex;
 use crate::keyspace::effects::Event;
 use crate::keyspace::write::Ttl;
+use crate::persist::rdb::LoadError;
 use crate::persist::rdb::dump::Sums;
 use crate::persist::rdb::load::{Overdue, Twice};
 use crate::resp::request::Args;
+use crate::script::Restore;
 use crate::server::context::{Ctx, DONE, Outcome, integer};
 use crate::server::dispatch;
 use crate::server::error::Error;
@@ -283,12 +285,15 @@ fn reload(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
         return Err(Error::fixed("ERR"));
     }
     if flush {
+        state.forget_libraries();
         (0..state.config.databases).for_each(|index| {
             space.flush(DbIndex(index));
         });
     }
     let loaded = state.snapshots.load(space, &state.config, Overdue::Keep, twice);
     space.dirty = 0;
+    let adopted = state.adopt_libraries(if twice == Twice::Refuse { Restore::Append } else { Restore::Replace });
+    let loaded = loaded.and_then(|loaded| adopted.map(|()| loaded).map_err(LoadError::File));
     match loaded {
         Ok(Some(_)) => ctx.reply.ok(),
         other => {

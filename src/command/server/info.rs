@@ -259,11 +259,13 @@ fn memory_use(report: &mut Report<'_>) {
     report.line("used_memory_vm_eval", interpreter);
     report.line("used_memory_scripts_eval", texts);
     report.line("number_of_cached_scripts", scripts);
-    report.zeros(&["number_of_functions", "number_of_libraries"]);
-    report.line("used_memory_vm_functions", 0);
-    report.bytes("used_memory_vm_total", interpreter);
-    report.line("used_memory_functions", 0);
-    report.bytes("used_memory_scripts", texts);
+    let (libraries, engine) = (state.scripts.libraries(), state.scripts.engine_bytes());
+    report.line("number_of_functions", libraries.functions());
+    report.line("number_of_libraries", libraries.len());
+    report.line("used_memory_vm_functions", engine);
+    report.bytes("used_memory_vm_total", interpreter + engine);
+    report.line("used_memory_functions", libraries.bytes());
+    report.bytes("used_memory_scripts", texts + libraries.bytes());
     report.bytes("maxmemory", limit);
     report.line("maxmemory_policy", state.config.maxmemory_policy.word());
     report.ratio("allocator_frag_ratio", active, allocated);

@@ -207,8 +207,8 @@ fn stats(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
     add("cluster.links", Figure::Bytes(0));
     add("aof.buffer", Figure::Bytes(0));
     add("lua.caches", Figure::Bytes(ctx.state.scripts.bytes()));
-    add("functions.caches", Figure::Bytes(0));
-    add("script.VMs", Figure::Bytes(ctx.state.scripts.interpreter_bytes()));
+    add("functions.caches", Figure::Bytes(ctx.state.scripts.libraries().bytes()));
+    add("script.VMs", Figure::Bytes(ctx.state.scripts.interpreter_bytes() + ctx.state.scripts.engine_bytes()));
     for (index, database) in databases.iter().enumerate().filter(|(_, database)| !database.is_empty()) {
         let deadlines = database.deadline_bytes();
         add(&format!("db.{index}"), Figure::Database { tables: database.overhead() - deadlines, deadlines });

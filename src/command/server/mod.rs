@@ -19,6 +19,7 @@ pub mod top;
 use crate::config::ShutdownActions as Actions;
 use crate::resp::request::Args;
 use crate::server::REDIS_VERSION;
+use crate::server::busy;
 use crate::server::client::ClientFlags;
 use crate::server::context::{Block, Ctx, DONE, Flow, OnTimeout, Outcome, integer};
 use crate::server::error::Error;
@@ -118,6 +119,13 @@ fn shutdown(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
         }
         ctx.reply.ok();
         return DONE;
+    }
+    if let Some(world) = ctx.state.gates.busy {
+        if !actions.contains(Actions::NOSAVE) {
+            return Err(busy::refusal(world));
+        }
+        // while a script is busy nobody would look after a stop that waits
+        actions = actions.or(Actions::NOW);
     }
     match ctx.state.shut_down(ctx.db.space(), actions) {
         Begun::Stops => DONE,

@@ -1,6 +1,6 @@
 //! The data set as commands: the base of an append-only file when it is not to be a snapshot.
 //!
-//! Every key becomes the few commands that make it: SET, RPUSH, SADD, ZADD, HMSET with so many elements
+//! Libraries of functions come first. Every key becomes the few commands that make it: SET, RPUSH, SADD, ZADD, HMSET with so many elements
 //! each that no command is huge, XADD with what belongs to a stream; then its deadline. Servers of any
 //! version read it, as long as they have the types.
 
@@ -24,11 +24,15 @@ const CHUNK: usize = 64 * 1024;
 /// Gives all data as commands to `write`, a chunk at a time, and to `pulse` how many keys are done.
 pub fn write_all(
     space: &Keyspace,
+    libraries: &[Vec<u8>],
     key_delay: i32,
     pulse: &mut dyn FnMut(u64),
     write: &mut dyn FnMut(&[u8]) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut out = Vec::with_capacity(2 * CHUNK);
+    for text in libraries {
+        command(&mut out, &[b"FUNCTION", b"LOAD", text]);
+    }
     let mut done = 0;
     for (index, database) in space.databases().iter().enumerate().filter(|(_, database)| !database.is_empty()) {
         command(&mut out, &[b"SELECT", index.to_string().as_bytes()]);

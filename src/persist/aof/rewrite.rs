@@ -39,6 +39,8 @@ pub enum BasePlan {
         flush: bool,
         /// Microseconds to wait after each key, for tests.
         key_delay: i32,
+        /// The texts of libraries of functions.
+        libraries: Vec<Vec<u8>>,
     },
 }
 
@@ -60,12 +62,12 @@ impl BasePlan {
                 save::write(&mut out, space, plan, pulse);
                 out.finish()?;
             }
-            BasePlan::Commands { stamp, flush, key_delay } => {
+            BasePlan::Commands { stamp, flush, key_delay, libraries } => {
                 if let Some(now) = stamp {
                     file.write_all(format!("#TS:{now}\r\n").as_bytes())?;
                 }
                 let mut unsynced = 0;
-                commands::write_all(space, *key_delay, &mut pulse, &mut |bytes| {
+                commands::write_all(space, libraries, *key_delay, &mut pulse, &mut |bytes| {
                     file.write_all(bytes)?;
                     unsynced += bytes.len();
                     if *flush && unsynced >= SYNC_EVERY {

@@ -4,7 +4,7 @@ use super::input::Input;
 use super::output::Output;
 use super::read_value::{self, Shapes};
 use super::write_value::{self, Version};
-use super::{LoadError, can_read};
+use super::{LoadError, can_read, opcodes};
 use crate::base::crc::crc64;
 use crate::keyspace::entry::EntryRef;
 use crate::types::Value;
@@ -33,6 +33,37 @@ pub enum Sums {
     Checked,
     /// They are not looked at: DEBUG SET-SKIP-CHECKSUM-VALIDATION, for tests that damage what they send.
     Ignored,
+}
+
+/// The version of a payload of libraries: the first that has them.
+const LIBRARIES: u16 = 10;
+
+/// The payload of FUNCTION DUMP: libraries by their texts.
+pub fn write_libraries(texts: &[Vec<u8>], compress: bool) -> Vec<u8> {
+    let mut out = Output::to_memory(compress);
+    for text in texts {
+        out.byte(opcodes::FUNCTION);
+        out.string(text);
+    }
+    let mut bytes = out.into_bytes();
+    bytes.extend_from_slice(&LIBRARIES.to_le_bytes());
+    bytes.extend_from_slice(&crc64(&bytes).to_le_bytes());
+    bytes
+}
+
+/// Reads the texts of libraries of a payload that was checked. The error is what the client is told.
+pub fn read_libraries(payload: &[u8]) -> Result<Vec<Vec<u8>>, &'static str> {
+    let body = payload.get(..payload.len().saturating_sub(FOOTER)).unwrap_or_default();
+    let mut input = Input::of_bytes(body.to_vec());
+    let mut texts = Vec::new();
+    while !input.is_at_end().map_err(|_| "ERR failed to read data type")? {
+        match input.byte() {
+            Ok(opcodes::FUNCTION) => texts.push(input.owned_string().map_err(|_| "ERR Failed loading library data")?),
+            Ok(_) => return Err("ERR given type is not a function"),
+            Err(_) => return Err("ERR failed to read data type"),
+        }
+    }
+    Ok(texts)
 }
 
 /// The version of a payload whose version and checksum are right.
