@@ -431,7 +431,8 @@ impl<B: Block> Table<B> {
         }
         segment.header().len -= 1;
         self.len -= 1;
-        if segment.header().len as usize * 3 < segment.buckets() * SLOTS {
+        // three quarters full after that, as far as sizes allow: a third of it has to go before the next time
+        if segment.header().len as usize * 2 < segment.buckets() * SLOTS {
             self.shrink(hash, segment);
         }
         // SAFETY: the slot owned the block and does no more.
@@ -470,7 +471,7 @@ impl<B: Block> Table<B> {
             segment = merged;
         }
         let len = segment.header().len as usize;
-        let target = SIZES.partition_point(|&s| s * SLOTS * 2 / 3 < len);
+        let target = SIZES.partition_point(|&s| s * SLOTS * 3 / 4 < len);
         if SIZES[target] < segment.buckets() {
             self.resize(hash, segment, target);
         }

@@ -124,7 +124,7 @@ impl State {
 
     /// Bytes of the history that are kept for replicas alone, beyond the backlog: all of them share its blocks.
     pub fn replica_blocks(&self) -> usize {
-        let most = self.replicas().map(|(_, client)| client.output.shared()).max().unwrap_or(0);
+        let Some(most) = self.replicas().map(|(_, client)| client.output.shared()).max() else { return 0 };
         most.max(self.replication.stream.memory()).saturating_sub(usize::try_from(self.config.repl_backlog_size).unwrap_or(usize::MAX))
     }
 
