@@ -509,7 +509,9 @@ fn an_append_only_file_that_cannot_be_loaded_is_refused_and_stays() {
     let mut flipped = good.clone();
     flipped[3000] ^= 4;
     let damaged: &[u8] = b"*3\r\n$3\r\nSET\r\n$1\r\na\r\nrubbish\r\n";
-    let cases: [(&str, &str, Option<&[u8]>, &[u8], &str); 6] = [
+    /// What it is, the manifest, base and increment, and what the log says.
+    type Case<'a> = (&'a str, &'a str, Option<&'a [u8]>, &'a [u8], &'a str);
+    let cases: [Case<'_>; 6] = [
         ("no manifest to speak of", "", None, b"", "Found an empty AOF manifest"),
         ("a manifest that is none", "rubbish\n", None, b"", "Invalid AOF manifest file format"),
         ("a file that is not there", MANIFEST, None, b"", "No such file or directory"),
