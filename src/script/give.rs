@@ -18,6 +18,9 @@ struct Level {
     slots: usize,
 }
 
+/// What stands in place of a value that lies too deep.
+const TOO_DEEP: &[u8] = b"ERR reached lua stack limit";
+
 /// A writer of one result.
 struct Giver<'a, 'b> {
     reply: &'a mut Reply<'b>,
@@ -37,10 +40,13 @@ pub(super) fn write(reply: &mut Reply<'_>, lua: &Lua, value: &Value, protocol: P
             levels.pop();
             continue;
         }
-        let value = level.table.raw_get(level.next).unwrap_or(Value::Nil);
+        let value = level.table.raw_get(level.next);
         level.next += 1;
         let slots = level.slots;
-        levels.extend(giver.write_one(&value, slots));
+        match value {
+            Ok(value) => levels.extend(giver.write_one(&value, slots)),
+            Err(_) => giver.reply.error(TOO_DEEP),
+        }
     }
     giver.errors
 }
@@ -91,7 +97,7 @@ impl Giver<'_, '_> {
     /// Writes a value, or the header of an aggregate whose values are to follow.
     fn write_one(&mut self, value: &Value, slots: usize) -> Option<Level> {
         if slots > limits::SCRIPT_REPLY_SLOTS {
-            self.reply.error(b"ERR reached lua stack limit");
+            self.reply.error(TOO_DEEP);
             return None;
         }
         match value {
@@ -121,8 +127,16 @@ impl Giver<'_, '_> {
             }
         }
         let mut length = 0;
-        while !matches!(table.raw_get(length + 1), Ok(Value::Nil) | Err(_)) {
-            length += 1;
+        loop {
+            match table.raw_get(length + 1) {
+                Ok(Value::Nil) => break,
+                Ok(_) => length += 1,
+                // each level takes a place of the interpreter's, and there is none left
+                Err(_) => {
+                    self.reply.error(TOO_DEEP);
+                    return None;
+                }
+            }
         }
         self.reply.array(length);
         Some(Level { table: table.clone(), next: 1, length, slots: slots + 1 })

@@ -663,3 +663,12 @@ fn refused_commands_and_returned_errors_are_counted() {
         assert!(info.contains(line), "{line}: {info}");
     }
 }
+
+#[test]
+fn a_result_that_holds_itself_ends_with_an_error() {
+    let mut world = World::new();
+    let client = world.connect();
+    world.send(client, "EVAL 'local a = {} local b = {a} a[1] = b return a' 0");
+    let reply = String::from_utf8(world.take_output(client)).expect("text");
+    assert!(reply.trim_start_matches("*1\r\n") == "-ERR reached lua stack limit\r\n", "{} bytes", reply.len());
+}
