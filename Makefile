@@ -3,7 +3,7 @@
 ARGS ?=
 CARGO ?= cargo
 
-.PHONY: help run build test lint docs install bench suite interop sentinel replicas oracle sim differential fuzz peers clean
+.PHONY: help run build test lint docs install bench suite compatibility interop sentinel replicas soak oracle sim differential fuzz peers clean
 
 # of `make sim`, `make differential`, `make fuzz` and `make suite`
 SEED ?= 1
@@ -34,6 +34,10 @@ oracle: ## runs the black-box tests against a real Redis as well (installs it if
 suite: build ## runs Redis's own test suite against the server (fetches it if it is missing)
 	tests/tools/suite target/release/ruddle $(UNITS)
 
+compatibility: build ## writes docs/COMPATIBILITY.md: Redis's suite unit by unit, and every command compared with the real servers
+	tests/tools/commands target/release/ruddle --write docs/COMPATIBILITY.md
+	tests/tools/suite target/release/ruddle --write docs/COMPATIBILITY.md
+
 interop: build ## lets redis-cli, redis-benchmark and client libraries talk to the server (installs what is missing)
 	tests/tools/interop target/release/ruddle
 	tests/tools/interop_files target/release/ruddle
@@ -43,6 +47,9 @@ sentinel: build ## lets Redis's Sentinel fail over while primaries are killed un
 
 replicas: build ## mixed chains with real servers whose links are cut, restarts of every kind, a slow link, under load
 	tests/tools/replicas target/release/ruddle chains restarts slow --rounds 30
+
+soak: build ## keeps a chain of three busy with everything for SOAK seconds (600) and watches what grows
+	tests/tools/soak target/release/ruddle --seconds $(or $(SOAK),600)
 
 sim: ## plays SEEDS simulated stories from SEED on (SEED=17 SEEDS=1 plays one again)
 	SIM_SEED=$(SEED) SIM_SEEDS=$(SEEDS) $(CARGO) test --test sim -- promises model crash
