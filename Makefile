@@ -67,8 +67,8 @@ peers: ## brings the real servers to compare with onto this machine (Debian)
 bench: build ## races the server against the Redis and Valkey it finds; writes docs/PERFORMANCE.md and its plot
 	tests/bench/race --write docs target/release/ruddle
 
-docs: ## writes the pages of docs/ that are made from the tables of commands and directives
-	RUDDLE_WRITE_DOCS=1 $(CARGO) test --locked --test docs
+docs: ## writes the pages of docs/ that are made from the tables of commands and directives, and the picture of the modules
+	RUDDLE_WRITE_DOCS=1 $(CARGO) test --locked --test docs --test tidy
 
 PREFIX ?= /usr/local
 install: build ## installs program, manual page and systemd unit below PREFIX (/usr/local)

@@ -77,33 +77,102 @@ fn layer_of(module: &str) -> Option<usize> {
     LAYERS.iter().position(|layer| layer.contains(&module))
 }
 
-#[test]
-fn a_module_uses_only_modules_below_it() {
-    let mut problems = Vec::new();
+/// A use of one top-level module by another.
+struct Use {
+    place: String,
+    module: String,
+    used: String,
+}
+
+/// Every use of a module outside of tests.
+fn uses() -> Vec<Use> {
+    let mut uses = Vec::new();
     for (path, text) in sources("src") {
         let inside = path.strip_prefix(root().join("src")).expect("below src");
         let module = inside.iter().next().expect("a name").to_string_lossy().trim_end_matches(".rs").to_string();
         if module == "lib" {
             continue;
         }
-        let Some(own) = layer_of(&module) else {
-            problems.push(format!("{}: module `{module}` is in no layer", shown(&path)));
-            continue;
-        };
-        for (number, line) in product(&text).lines().enumerate() {
-            if line.trim_start().starts_with("//") {
-                continue;
-            }
-            for used in line.split("crate::").skip(1) {
+        for (number, line) in product(&text).lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
+            for used in line.split("crate::").chain(line.split("ruddle::").skip(1).filter(|_| module == "main")).skip(1) {
                 let used: String = used.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-                let Some(other) = layer_of(&used) else { continue };
-                if other < own || other == own && used != module {
-                    problems.push(format!("{}:{}: `{module}` uses `{used}`, which is not below it", shown(&path), number + 1));
+                if layer_of(&used).is_some() {
+                    uses.push(Use { place: format!("{}:{}", shown(&path), number + 1), module: module.clone(), used });
                 }
             }
         }
+        // a file that uses nothing has a layer all the same
+        uses.push(Use { place: shown(&path), module: module.clone(), used: module });
+    }
+    uses
+}
+
+#[test]
+fn a_module_uses_only_modules_below_it() {
+    let mut problems = Vec::new();
+    for Use { place, module, used } in uses() {
+        match (layer_of(&module), layer_of(&used)) {
+            (None, _) => problems.push(format!("{place}: module `{module}` is in no layer")),
+            (Some(own), Some(other)) if other < own || other == own && used != module => {
+                problems.push(format!("{place}: `{module}` uses `{used}`, which is not below it"));
+            }
+            _ => {}
+        }
     }
     none(&problems, "Move the code to the layer where it belongs, or pass data upwards through a queue:");
+}
+
+/// The modules from the highest to the lowest, and an arc for each that one uses: to the right if it points
+/// down, to the left, in red, if not.
+fn module_graph() -> String {
+    let uses = uses();
+    let modules: Vec<&str> =
+        LAYERS.iter().copied().flatten().copied().filter(|name| uses.iter().any(|used| used.module == *name)).collect();
+    let (step, middle) = (44, 250);
+    let y = |at: usize| 40 + at * step;
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 640 {}\" font-family=\"sans-serif\" font-size=\"13\">\n\
+         <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n",
+        y(modules.len())
+    );
+    for (from, module) in modules.iter().enumerate() {
+        for (to, used) in modules.iter().enumerate() {
+            if from == to || !uses.iter().any(|each| each.module == *module && each.used == *used) {
+                continue;
+            }
+            let (side, colour) = if to > from { (1, "#3f5d7d") } else { (-1, "#b5452c") };
+            let (x, reach) = (middle + side * 52, side * (from.abs_diff(to) as i32 * 22));
+            svg += &format!(
+                "<path d=\"M{x} {} C{} {} {} {} {x} {}\" fill=\"none\" stroke=\"{colour}\" stroke-opacity=\"0.45\"/>\n",
+                y(from),
+                x + reach,
+                y(from),
+                x + reach,
+                y(to) - 6,
+                y(to) - 6,
+            );
+        }
+    }
+    for (at, module) in modules.iter().enumerate() {
+        svg += &format!(
+            "<rect x=\"{}\" y=\"{}\" width=\"104\" height=\"26\" rx=\"4\" fill=\"#eef1f4\" stroke=\"#3f5d7d\"/>\
+             <text x=\"{middle}\" y=\"{}\" text-anchor=\"middle\">{module}</text>\n",
+            middle - 52,
+            y(at) - 15,
+            y(at) + 3,
+        );
+    }
+    svg + "</svg>\n"
+}
+
+#[test]
+fn the_picture_of_the_modules_is_up_to_date() {
+    let path = root().join("docs/modules.svg");
+    let picture = module_graph();
+    if std::env::var_os("RUDDLE_WRITE_DOCS").is_some() {
+        fs::write(&path, &picture).expect("a picture can be written");
+    }
+    assert!(fs::read_to_string(&path).unwrap_or_default() == picture, "docs/modules.svg is not what the code says: run `make docs`");
 }
 
 #[test]
