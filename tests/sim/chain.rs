@@ -22,7 +22,7 @@ use ruddle::server::turn::Inbound;
 use ruddle::server::{Server, Stopwatch};
 
 use super::world::{START_MS, peer, wire};
-use super::{chance, pick};
+use super::{chance, pick, trace};
 
 fn no_time() -> u64 {
     0
@@ -193,7 +193,30 @@ impl Story {
     /// Something happens.
     fn act(&mut self) {
         let at = self.random.index(self.nodes.len());
-        match self.random.below(100) {
+        let what = self.random.below(100);
+        let name = match what {
+            0..60 => "write",
+            60..75 => "write and wait",
+            75..80 => "cut a link",
+            80..84 => "hold a link up",
+            84..88 => "kill",
+            88..90 => "promote",
+            90..91 => "hand over",
+            91..93 => "rewrite",
+            93..94 => "save",
+            _ => "let time pass",
+        };
+        if !trace::happens(|| format!("{} ms, server {at}: {name}", self.now_us / 1000 - START_MS)) {
+            return;
+        }
+        match what {
+            75..80 => trace::fault("links cut"),
+            80..84 => trace::fault("links held up"),
+            84..88 => trace::fault("servers killed"),
+            88..91 => trace::fault("changes of lead"),
+            _ => {}
+        }
+        match what {
             0..60 => self.write(),
             60..75 => self.write_and_wait(),
             75..80 if !self.pipes.is_empty() => {

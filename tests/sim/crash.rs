@@ -34,7 +34,7 @@ use ruddle::types::hash::{Hash, NEVER};
 
 use super::grammar::Words;
 use super::world::{START_MS, grammar, peer, wire};
-use super::{chance, pick};
+use super::{chance, pick, trace};
 
 /// How data is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,8 +160,8 @@ fn alive(data: &Data, now_us: i64) -> BTreeMap<&Name, &Held> {
     data.iter().filter(|(_, (deadline, _))| deadline.is_none_or(|deadline| deadline > now_us / 1000)).collect()
 }
 
-/// Plays a seed; gives from how many images a server was started.
-pub fn play(seed: u64, steps: usize) -> usize {
+/// Plays a seed: a server is started from every image that the disk has kept.
+pub fn play(seed: u64, steps: usize) {
     let mut random = Random::from_seed(seed);
     let kept = pick(&mut random, &[Kept::Always, Kept::Always, Kept::EverySecond, Kept::Never, Kept::Snapshots]);
     let config = config(kept, random.below(2) == 0);
@@ -173,6 +173,7 @@ pub fn play(seed: u64, steps: usize) -> usize {
     let client = server.connected(0, peer()).expect("room for a client");
     let faulty = chance(&mut random, 30);
     if faulty {
+        trace::fault("disks that fail");
         disk.fail_after(random.below(60), false);
     }
     let first = data(&server);
@@ -192,7 +193,9 @@ pub fn play(seed: u64, steps: usize) -> usize {
         faulty,
     };
     story.go_on(steps);
-    story.restart_from_every_image(&config)
+    for _ in 0..story.restart_from_every_image(&config) {
+        trace::fault("crashes");
+    }
 }
 
 impl Story {
@@ -234,6 +237,10 @@ impl Story {
     }
 
     fn ask(&mut self, words: &[Vec<u8>]) {
+        let line = || words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect::<Vec<_>>().join(" ");
+        if !trace::happens(|| format!("{} ms: {}", self.now_us / 1000 - START_MS, line().escape_debug())) {
+            return;
+        }
         let bytes = wire(words);
         let mut inbound = [Inbound { client: self.client, bytes: &bytes, fresh: bytes.len(), since: 0, consumed: 0 }];
         self.server.turn(self.now(), &mut inbound);

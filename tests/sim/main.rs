@@ -11,13 +11,17 @@
 //! A third story is that of several servers that follow one another ([`chain`]): links cut anywhere, servers killed and
 //! started again on their files, the lead taken and handed over.
 //!
-//! `make sim SEED=17 SEEDS=1` plays seed 17 again; it goes exactly as it went before.
+//! `make sim SEED=17 SEEDS=1` plays seed 17 again; it goes exactly as it went before. A seed that fails is made small: what
+//! is printed are the events that it takes ([`trace`]).
 
 mod chain;
 mod crash;
 mod grammar;
 mod model;
+mod trace;
 mod world;
+
+use std::panic::AssertUnwindSafe;
 
 use ruddle::base::random::Random;
 
@@ -28,36 +32,40 @@ fn from_env(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().filter(|text| !text.is_empty()).map_or(default, |text| text.parse().expect("a number"))
 }
 
-/// Names the seed when its story panics.
-struct Named(u64);
-
-impl Drop for Named {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("the story of seed {0}; play it again with: make sim SEED={0} SEEDS=1", self.0);
-        }
-    }
+/// Does something during which panics are expected: they are not printed.
+fn quietly<R>(work: impl FnOnce() -> R) -> R {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let result = work();
+    std::panic::set_hook(hook);
+    result
 }
 
-fn each_seed(default: u64, story: impl Fn(u64)) {
+/// Plays a story with every seed that is asked for. One that fails is told in as few events as it takes.
+fn each_seed(name: &'static str, default: u64, story: impl Fn(u64)) {
     let first = from_env("SIM_SEED", 1);
+    let mut report = trace::Report::new(name);
     for seed in first..first.saturating_add(from_env("SIM_SEEDS", default)) {
-        let named = Named(seed);
-        story(seed);
-        drop(named);
+        if std::panic::catch_unwind(AssertUnwindSafe(|| story(seed))).is_err() {
+            let events = quietly(|| trace::least(|| story(seed)));
+            eprintln!("{name}: the story of seed {seed}; play it again with: make sim SEED={seed} SEEDS=1\nwhat it takes:");
+            events.iter().for_each(|event| eprintln!("    {event}"));
+            panic!("{name}: seed {seed} ends badly");
+        }
+        report.played();
     }
 }
 
 #[test]
 fn promises_hold_whatever_clients_send() {
-    each_seed(100, |seed| {
+    each_seed("promises", 100, |seed| {
         world::play(seed, STEPS);
     });
 }
 
 #[test]
 fn replies_are_those_of_the_model() {
-    each_seed(200, |seed| model::play(seed, STEPS));
+    each_seed("model", 200, |seed| model::play(seed, STEPS));
 }
 
 /// Seeds whose stories once ended badly.
@@ -68,16 +76,7 @@ fn what_is_found_after_a_crash_is_what_was_promised() {
     for &seed in CRASHES_OF_OLD {
         crash::play(seed, STEPS);
     }
-    let (started, mut seeds, mut crashes) = (std::time::Instant::now(), 0u64, 0);
-    let tally = std::cell::RefCell::new((&mut seeds, &mut crashes));
-    each_seed(5, |seed| {
-        let count = crash::play(seed, STEPS);
-        let mut tally = tally.borrow_mut();
-        *tally.0 += 1;
-        *tally.1 += count;
-    });
-    let seconds = started.elapsed().as_secs_f64();
-    println!("{seeds} seeds, {crashes} crashes, {:.1} seeds a second", seeds as f64 / seconds);
+    each_seed("crashes", 5, |seed| crash::play(seed, STEPS));
 }
 
 /// Seeds whose stories once ended badly.
@@ -86,11 +85,9 @@ const CHAINS_OF_OLD: &[u64] = &[10227, 10270];
 #[test]
 fn promises_hold_for_servers_that_follow_each_other() {
     for &seed in CHAINS_OF_OLD {
-        let named = Named(seed);
         chain::play(seed, 150);
-        drop(named);
     }
-    each_seed(16, |seed| chain::play(seed, 150));
+    each_seed("chains", 16, |seed| chain::play(seed, 150));
 }
 
 #[test]

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, VecDeque};
 use ruddle::base::random::Random;
 use ruddle::server::client::ClientKey;
 
-use super::world::{Network, wire};
-use super::{chance, pick};
+use super::world::{Network, START_MS, wire};
+use super::{chance, pick, trace};
 
 const WRONG_TYPE: &str = "-WRONGTYPE Operation against a key holding the wrong kind of value";
 
@@ -350,6 +350,9 @@ impl Story {
             1 => -400,
             _ => self.random.below(120) as i64,
         };
+        if ms < 0 {
+            trace::fault("clocks set back");
+        }
         self.network.pass_ms(ms);
         self.model.now = self.network.now_us / 1000;
         self.tick();
@@ -363,6 +366,10 @@ impl Story {
         if chance(&mut self.random, 5) {
             let keys: Vec<ClientKey> = self.sent.keys().copied().collect();
             let key = pick(&mut self.random, &keys);
+            if !trace::happens(|| format!("client {} vanishes", key.0)) {
+                return;
+            }
+            trace::fault("clients that vanish");
             self.sent.remove(&key);
             self.model.gone(key);
             self.network.disconnect(key);
@@ -374,6 +381,9 @@ impl Story {
         for (&key, sent) in &mut self.sent {
             for _ in 0..self.random.index(3) {
                 let words = request(&mut self.random);
+                if !trace::happens(|| format!("{} ms: client {} sends {}", self.network.now_us / 1000 - START_MS, key.0, words.join(" "))) {
+                    continue;
+                }
                 let bytes = wire(&words.iter().map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>());
                 sent.total += bytes.len();
                 sent.history.push(words.join(" "));
@@ -390,6 +400,9 @@ impl Story {
         for (&key, sent) in &mut self.sent {
             let waiting = self.network.lines[&key].pipe.len();
             let count = if chance(&mut self.random, 60) { waiting } else { self.random.index(waiting + 1) };
+            if count < waiting {
+                trace::fault("streams cut at a byte");
+            }
             if count > 0 && !self.model.is_parked(key) {
                 sent.arrived += count;
                 arrivals.push((key, count));

@@ -24,7 +24,7 @@ use ruddle::server::turn::Inbound;
 use ruddle::server::{Server, Stopwatch};
 
 use super::grammar::{Grammar, Words};
-use super::{chance, pick};
+use super::{chance, pick, trace};
 
 /// Unix milliseconds at which every story starts.
 pub const START_MS: i64 = 1_700_000_000_000;
@@ -248,11 +248,15 @@ impl Story {
     }
 
     fn send(&mut self, key: ClientKey, words: &[Vec<u8>]) {
+        let line = || words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect::<Vec<_>>().join(" ");
+        if !trace::happens(|| format!("{} ms: client {} sends {}", self.network.now_us / 1000 - START_MS, key.0, line().escape_debug())) {
+            return;
+        }
         let account = self.accounts.get_mut(&key).expect("an open line");
         let bytes = wire(words);
         account.sent += bytes.len();
         account.ends.push_back(account.sent);
-        account.last.push(words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect::<Vec<_>>().join(" "));
+        account.last.push(line());
         self.network.lines.get_mut(&key).expect("an open line").pipe.extend(bytes);
     }
 
@@ -263,6 +267,9 @@ impl Story {
             2..6 => 0,
             _ => self.random.below(300) as i64,
         };
+        if ms < 0 {
+            trace::fault("clocks set back");
+        }
         self.network.pass_ms(ms);
         if self.accounts.len() < 3 || chance(&mut self.random, 5) {
             self.connect();
@@ -275,7 +282,9 @@ impl Story {
         self.tick();
         if chance(&mut self.random, 6) {
             let key = pick(&mut self.random, &keys);
-            if self.accounts.remove(&key).is_some() {
+            if self.accounts.contains_key(&key) && trace::happens(|| format!("client {} vanishes", key.0)) {
+                trace::fault("clients that vanish");
+                self.accounts.remove(&key);
                 self.network.disconnect(key);
             }
         }
@@ -286,6 +295,7 @@ impl Story {
     fn speak(&mut self, key: ClientKey) {
         for _ in 0..self.random.index(4) {
             if chance(&mut self.random, 1) && chance(&mut self.random, 30) {
+                trace::fault("breaches of the protocol");
                 let account = self.accounts.get_mut(&key).expect("an open line");
                 account.broken = true;
                 let garbage: &[u8] =
@@ -316,6 +326,9 @@ impl Story {
         for &key in keys {
             let waiting = self.network.lines[&key].pipe.len();
             let count = if chance(&mut self.random, 60) { waiting } else { self.random.index(waiting + 1) };
+            if count < waiting {
+                trace::fault("streams cut at a byte");
+            }
             if count > 0 {
                 arrivals.push((key, count));
                 self.accounts.get_mut(&key).expect("an open line").arrived += count;
@@ -395,7 +408,12 @@ impl Story {
             let slow = account.slow && chance(&mut self.random, 90);
             let replies = self.network.read(key, if slow { self.random.index(40) } else { usize::MAX });
             for reply in replies {
-                account.received += usize::from(!matches!(reply, Reply::Push(_)));
+                if !matches!(reply, Reply::Push(_)) {
+                    if let Some(line) = account.last.get(account.received).filter(|_| !account.broken && !account.listens) {
+                        trace::reached(|| kind_of(line, &reply));
+                    }
+                    account.received += 1;
+                }
                 writeln!(self.transcript, "{} {reply}", key.0).expect("a string takes all");
             }
             while account.ends.front().is_some_and(|&end| end <= account.arrived) {
@@ -490,6 +508,17 @@ impl Story {
         let ours = digests(&mut self.network.server, now);
         let theirs = digests(&mut self.mirror, now);
         assert_eq!(ours, theirs, "the effects do not lead to the same data");
+    }
+}
+
+/// A command and what kind of reply it got: the first word of an error, or the type.
+fn kind_of(line: &str, reply: &Reply) -> String {
+    let command = line.split(' ').next().unwrap_or_default().to_ascii_lowercase();
+    let kind = format!("{reply:?}");
+    let error = reply.to_string();
+    match reply {
+        Reply::Error(_) => format!("{command} {}", error.split(' ').next().unwrap_or_default()),
+        _ => format!("{command} {}", kind.split(['(', ' ', '{']).next().unwrap_or_default()),
     }
 }
 
