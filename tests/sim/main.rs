@@ -47,8 +47,8 @@ fn each_seed(name: &'static str, default: u64, story: impl Fn(u64)) {
     let mut report = trace::Report::new(name);
     for seed in first..first.saturating_add(from_env("SIM_SEEDS", default)) {
         if std::panic::catch_unwind(AssertUnwindSafe(|| story(seed))).is_err() {
-            let events = quietly(|| trace::least(|| story(seed)));
             eprintln!("{name}: the story of seed {seed}; play it again with: make sim SEED={seed} SEEDS=1\nwhat it takes:");
+            let events = quietly(|| trace::least(|| story(seed)));
             events.iter().for_each(|event| eprintln!("    {event}"));
             panic!("{name}: seed {seed} ends badly");
         }
