@@ -24,6 +24,7 @@ use std::ops::Deref;
 use std::ptr::NonNull;
 
 use crate::base::clock::Millis;
+use crate::ds::packed::class_size;
 use crate::ds::table::Block;
 use crate::keyspace::expiry::Deadlines;
 use crate::types::hash::Hash;
@@ -43,16 +44,6 @@ const EMBSTR_MAX: usize = 44;
 
 /// The longest string kept inside its key's block.
 pub const MAX_EMBEDDED: usize = 4096;
-
-/// The allocator's size class that holds `size` bytes: steps of 16 up to 128, then four a doubling.
-pub fn size_class(size: usize) -> usize {
-    if size <= 128 {
-        size.max(1).next_multiple_of(16)
-    } else {
-        let step = 1usize << ((size - 1).ilog2() - 2);
-        size.next_multiple_of(step)
-    }
-}
 
 /// What a new block holds.
 pub enum Payload<'a> {
@@ -129,7 +120,7 @@ impl Shape {
     }
 
     fn size(self) -> usize {
-        size_class(self.value_at() + self.value_len)
+        class_size(self.value_at() + self.value_len)
     }
 
     fn layout(self) -> Layout {
