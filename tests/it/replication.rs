@@ -385,7 +385,8 @@ fn servers_that_follow_each_other_in_a_circle_keep_their_data() {
 
 #[test]
 fn an_error_of_the_primarys_command_is_counted() {
-    let mut net = Net::chain(2, 15, &[("replica-read-only", "no")]);
+    // the data of a replica that others write to may differ: it goes on
+    let mut net = Net::chain(2, 15, &[("replica-read-only", "no"), ("propagation-error-behavior", "panic")]);
     net.settle();
     net.ask(1, "SET n text");
     assert_eq!(net.ask(0, "INCR n"), ":1");
@@ -395,6 +396,18 @@ fn an_error_of_the_primarys_command_is_counted() {
     }
     assert_eq!(net.info(1, "unexpected_error_replies"), "2");
     assert_eq!(net.info(1, "master_link_status"), "up");
+}
+
+#[test]
+#[should_panic(expected = "propagation-error-behavior ends the server")]
+fn a_replica_may_be_told_to_end_rather_than_to_differ() {
+    let mut net = Net::chain(2, 16, &[("propagation-error-behavior", "panic-on-replicas")]);
+    net.settle();
+    net.ask(0, "SET n 1");
+    net.ask(0, "DEBUG REPLICATE LPUSH n x");
+    for _ in 0..20 {
+        net.step();
+    }
 }
 
 #[test]
