@@ -22,7 +22,7 @@ def request(words):
     return b"*%d\r\n" % len(data) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in data)
 
 
-class Refused(Exception):
+class Refused(RuntimeError):
     """An error reply."""
 
 
