@@ -304,6 +304,10 @@ impl State {
             log::info!("Synchronization with replica {peer} succeeded");
         }
         self.update_replication_gates();
+        if !self.replication.waiting.is_empty() {
+            // what it has said before did not count
+            self.ask_replicas();
+        }
     }
 
     /// Nothing stands between a replica and the stream any more: what was kept of it follows.
