@@ -87,7 +87,7 @@ pub struct Replication {
     /// Replicas are to be asked how far they are.
     pub(super) ask_replicas: bool,
     /// Clients in WAIT and WAITAOF.
-    waiting: Vec<ClientKey>,
+    pub(super) waiting: Vec<ClientKey>,
     /// When the primary was last told that we are busy, in seconds.
     pub(super) last_sign: i64,
     next_second: Millis,
