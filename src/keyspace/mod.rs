@@ -470,11 +470,20 @@ impl Db<'_> {
                 self.space.stats.hits += 1;
                 Some(self.space.touch_block(raw))
             }
-            _ => self.entry_that_may_go(key),
+            Some(_) => self.entry_that_may_go(key),
+            None => {
+                self.count_miss(key);
+                None
+            }
         }
     }
 
-    /// As [`Db::entry`], for a key that is not there or may expire.
+    fn count_miss(&mut self, key: &[u8]) {
+        self.space.stats.misses += 1;
+        self.space.notify(self.index, Event::new(EventClass::Miss, "keymiss"), key);
+    }
+
+    /// As [`Db::entry`], for a key that may expire.
     #[inline(never)]
     fn entry_that_may_go(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
         let position = self.find_to_read(key)?;
@@ -494,8 +503,7 @@ impl Db<'_> {
         if found.is_some() {
             self.space.stats.hits += 1;
         } else {
-            self.space.stats.misses += 1;
-            self.space.notify(self.index, Event::new(EventClass::Miss, "keymiss"), key);
+            self.count_miss(key);
         }
         found
     }
