@@ -433,7 +433,9 @@ fn a_crash_leaves_a_report_and_dies_of_its_signal() {
         for line in [&format!("crashed by signal: {number}"), "STACK TRACE", "INFO OUTPUT", "redis_version:8", "ran last: "] {
             assert!(report.contains(line), "{line} is missing in\n{log}");
         }
-        assert!(report.contains("ruddle::") && report.contains(if how.is_empty() { "ran last: quit" } else { "ran last: debug" }), "{log}");
+        assert!(report.contains(if how.is_empty() { "ran last: quit" } else { "ran last: debug" }), "{log}");
+        // a signal from outside is taken by whichever thread the kernel picks
+        assert!(report.contains("ruddle::") || how.is_empty() && report.contains("a helper thread"), "{log}");
         assert!(!log.contains("secret"), "keys and values are nobody's business:\n{log}");
     }
 }
