@@ -5,18 +5,19 @@ use std::process::ExitCode;
 use ruddle::base::{clock, random};
 use ruddle::config::{self, Config, Startup, Supervised};
 use ruddle::net::reactor::Reactor;
-use ruddle::net::{crash, listener, logging, process, stopwatch, supervision};
+use ruddle::net::{crash, listener, logging, process, processors, stopwatch, supervision, title};
 use ruddle::persist::child::Spawn;
 use ruddle::persist::storage::{Disk, reason};
 use ruddle::server::{Server, Stop, ceiling};
 
 fn main() -> ExitCode {
+    let program = std::env::args_os().next().unwrap_or_default().to_string_lossy().into_owned();
     let arguments: Vec<Vec<u8>> = std::env::args_os().skip(1).map(std::os::unix::ffi::OsStringExt::into_vec).collect();
     match config::start(&arguments, &config::Disk) {
         Ok(Startup::Version) => println!("Ruddle server v={} (redis_version 8.0.6)", env!("CARGO_PKG_VERSION")),
         Ok(Startup::Help) => print!("{}", config::manual::help()),
         Ok(Startup::CheckOk) => println!("Configuration OK"),
-        Ok(Startup::Serve(config)) => match serve(*config) {
+        Ok(Startup::Serve(config)) => match serve(*config, program) {
             Ok(()) => {}
             Err(error) => {
                 log::warn!("{error}");
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
 }
 
 /// Serves until told to stop. The error is what to tell the operator.
-fn serve(mut config: Config) -> Result<(), String> {
+fn serve(mut config: Config, program: String) -> Result<(), String> {
     if let Err(error) = logging::start(&config) {
         eprintln!("{error}");
         return Err(error);
@@ -50,7 +51,9 @@ fn serve(mut config: Config) -> Result<(), String> {
     if config.daemonize && supervisor == Supervised::No {
         process::daemonize().map_err(|error| format!("Cannot go to the background: {error}"))?;
     }
+    title::start(&config, program);
     process::survive_file_limits();
+    processors::plan(&config);
     if config.disable_thp {
         process::disable_huge_pages();
     }
@@ -72,13 +75,14 @@ fn serve(mut config: Config) -> Result<(), String> {
     server.state.process.pid = std::process::id();
     server.state.process.executable = std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default();
     server.state.snapshots.storage = Box::new(Disk);
-    server.state.snapshots.spawn = Spawn::Fork;
+    server.state.snapshots.spawn = Spawn::Fork(process::begin_child);
     crash::configure(server.state.config.crash_log_enabled, server.state.config.use_exit_on_panic);
     crash::catch(&server.state.registry).map_err(|error| format!("Cannot catch signals: {error}"))?;
     log::info!("PID: {} Server initialized", std::process::id());
     server.begin_loading()?;
     let mut reactor = Reactor::new(server, listeners).map_err(|error| format!("Cannot poll the sockets: {error}"))?;
     reactor.serve_metrics(metrics).map_err(|error| format!("Cannot poll the metrics port: {error}"))?;
+    processors::pin_main(&reactor.server.state.config);
     let mut stopped = reactor.load().map_err(|error| format!("The poll failed: {error}"))?;
     if stopped.is_none() {
         stopped = Some(serve_clients(&mut reactor, supervisor)?);

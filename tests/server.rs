@@ -307,6 +307,68 @@ fn standard_input_files_and_options_add_up() {
     assert!(program.ask("INFO server").contains(&format!("config_file:{main}\r\n")));
 }
 
+/// What `ps` shows of a process: zeros between and behind its words are blanks.
+#[cfg(target_os = "linux")]
+fn title(id: u32) -> String {
+    let shown = fs::read(format!("/proc/{id}/cmdline")).expect("a process");
+    String::from_utf8(shown).expect("ASCII").replace('\0', " ").trim_end().to_string()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_title_of_the_process_follows_its_template() {
+    let program = Program::start(&["--proc-title-template", "one {title} at {listen-addr}{server-mode}"]);
+    let (id, port) = (program.child.id(), program.port);
+    assert_eq!(title(id), format!("one {PROGRAM} at 127.0.0.1:{port}"));
+    // longer than what it was started with
+    let long = "x".repeat(500);
+    let set = program.ask(&format!("CONFIG SET proc-title-template \"{long} {{port}} {{tls-port}} {{config-file}}\"\r\n"));
+    assert!(set.starts_with("+OK"), "{set}");
+    assert_eq!(title(id), format!("{long} {port} 0 -"));
+    let set = program.ask("CONFIG SET proc-title-template \"  {unixsocket} short  \"\r\n");
+    assert!(set.starts_with("+OK"), "{set}");
+    assert_eq!(title(id), "short");
+    for refused in ["\"\"", "{title}", "\"{title} {server-mode}\"", "{nothing}", "x{port"] {
+        let text = program.ask(&format!("CONFIG SET proc-title-template {refused}\r\n"));
+        assert!(text.contains("template format is invalid or contains unknown variables"), "{refused}: {text}");
+    }
+    assert_eq!(title(id), "short");
+    let plain = Program::start(&["--set-proc-title", "no"]);
+    assert_eq!(title(plain.child.id()).split(' ').nth(1), Some("--port"));
+}
+
+/// The processors on which a thread may run, as the system lists them.
+#[cfg(target_os = "linux")]
+fn allowed(thread: &Path) -> String {
+    let status = fs::read_to_string(thread.join("status")).expect("a thread");
+    let line = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).expect("the kernel tells");
+    line.trim().to_string()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn threads_run_on_the_processors_that_they_are_given() {
+    let own = allowed(Path::new("/proc/self"));
+    let first = own.split([',', '-']).next().expect("a processor").to_string();
+    let threads = |program: &Program| -> Vec<(String, String)> {
+        let folder = fs::read_dir(format!("/proc/{}/task", program.child.id())).expect("a process");
+        let tell = |path: PathBuf| (fs::read_to_string(path.join("comm")).expect("a thread").trim().to_string(), allowed(&path));
+        folder.map(|entry| tell(entry.expect("a thread").path())).collect()
+    };
+    let helpers = ["disposal", "reporter", "signals", "syncer"];
+    let program = Program::start(&["--server-cpulist", &first]);
+    for (name, processors) in threads(&program) {
+        assert_eq!(processors, if helpers.contains(&name.as_str()) { &own } else { &first }.as_str(), "{name}");
+    }
+    let program = Program::start(&["--bio_cpulist", &format!("{first}-{first}:2")]);
+    // a helper that has just begun has not moved yet
+    until("the helpers have moved", || {
+        threads(&program).iter().all(|(name, at)| *at == if helpers.contains(&name.as_str()) { first.as_str() } else { own.as_str() })
+    });
+    let program = Program::start(&["--server-cpulist", "2-1"]);
+    assert!(program.started.contains("server-cpulist is no list of processors, and changes nothing: 2-1"), "{}", program.started);
+}
+
 #[test]
 fn a_password_is_asked_for() {
     let program = Program::start(&["--requirepass", "secret"]);

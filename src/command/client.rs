@@ -565,6 +565,8 @@ fn close(ctx: &mut Ctx<'_>, key: ClientKey) {
     }
     ctx.state.release(ctx.db.space(), key);
     ctx.state.close_now(key, "CLIENT KILL");
+    // the rest is done when the turn ends, but the peer is to know now
+    (ctx.state.host.hang_up)(ctx.state.clients[key].peer.descriptor);
 }
 
 fn pause(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {

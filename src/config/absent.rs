@@ -58,7 +58,6 @@ const CLUSTER: &str = "this server does not form clusters";
 const TLS: &str = "this server does not speak TLS";
 const DEFRAG: &str = "this server does not move live data to defragment memory";
 const USERS: &str = "this server has the default user only";
-const PINNING: &str = "this server does not pin itself to processors";
 const THREADS: &str = "one thread does all the work";
 const RDMA: &str = "this server speaks TCP and Unix sockets only";
 const MPTCP: &str = "this server does not use multipath TCP";
@@ -75,9 +74,6 @@ pub(super) static ROWS: &[Row] = &[
         .is(BOOL, Settable)
         .about("Runs the housekeeping more often when many clients are connected."),
     moot("always-show-logo", "no", "there is no logo").is(BOOL, Fixed).about("Prints a logo at start."),
-    moot("set-proc-title", "yes", "the process title stays as the system shows it")
-        .is(BOOL, Fixed)
-        .about("Shows addresses and mode in the process title."),
     moot("crash-memcheck-enabled", "yes", "a crash report tests no memory").is(BOOL, Settable).about("Tests the memory after a crash."),
     moot("jemalloc-bg-thread", "yes", "the allocator purges as it goes")
         .is(BOOL, Settable)
@@ -111,15 +107,11 @@ pub(super) static ROWS: &[Row] = &[
         .or("slave-lazy-flush")
         .is(BOOL, Settable)
         .about("Frees a replica's old data in the background when a snapshot replaces it."),
-    // ---- threads, processors, kernel
+    // ---- threads, kernel
     absent("io-threads", "1", THREADS).is(int(1, 128), Fixed).about("Number of threads that read and write sockets."),
     absent("prefetch-batch-max-size", "16", "prefetching spans all clients and has no batch size")
         .is(int(0, 128), Hidden)
         .about("Number of commands whose keys are prefetched together."),
-    absent("server-cpulist", "", PINNING).or("server_cpulist").about("Processors for the main thread."),
-    absent("bio-cpulist", "", PINNING).or("bio_cpulist").about("Processors for background threads."),
-    absent("aof-rewrite-cpulist", "", PINNING).or("aof_rewrite_cpulist").about("Processors for rewriting the append-only file."),
-    absent("bgsave-cpulist", "", PINNING).or("bgsave_cpulist").about("Processors for writing snapshots."),
     absent("socket-mark-id", "0", "sockets carry no mark")
         .is(int(0, u32::MAX as i128), Fixed)
         .about("Mark that the kernel puts on packets of this server."),
@@ -133,10 +125,7 @@ pub(super) static ROWS: &[Row] = &[
     absent("replica-ignore-disk-write-errors", "no", "a failed write stops a replica's append-only file as any other server's")
         .is(BOOL, Settable)
         .about("Lets a replica go on when it cannot write its append-only file."),
-    // ---- log and title
-    absent("proc-title-template", "{title} {listen-addr} {server-mode}", "the process title is not changed")
-        .is(Shape::Text(title_template), Settable)
-        .about("Pattern of the process title."),
+    // ---- log
     absent("log-format", "legacy", "the log has one format").is(Shape::Word(&["legacy", "logfmt"]), Hidden).about("Format of log lines."),
     absent("log-timestamp-format", "legacy", "the log has one format")
         .is(Shape::Word(&["legacy", "iso8601", "milliseconds"]), Hidden)
@@ -271,15 +260,3 @@ pub(super) static ROWS: &[Row] = &[
         .is(memory(0, LONG), Hidden)
         .about("Lag at which a slot migration may pause writes."),
 ];
-
-/// The variables that a process title may name.
-const TITLE_VARIABLES: [&str; 7] = ["title", "listen-addr", "server-mode", "port", "tls-port", "config-file", "unixsocket"];
-
-/// Accepts a pattern whose every `{...}` names a known variable; an empty one shows nothing.
-fn title_template(template: &str) -> Result<(), &'static str> {
-    let known = |piece: &str| piece.split_once('}').is_some_and(|(variable, _)| TITLE_VARIABLES.contains(&variable));
-    match !template.is_empty() && template.split('{').skip(1).all(known) {
-        true => Ok(()),
-        false => Err("template format is invalid or contains unknown variables"),
-    }
-}

@@ -21,7 +21,9 @@
 use std::collections::BTreeMap;
 
 use super::absent;
-use super::shape::{INT, LONG, Notation, Shape, UINT, any_text, append_dir_name, append_file_name, int, memory, snapshot_name};
+use super::shape::{
+    INT, LONG, Notation, Shape, UINT, any_text, append_dir_name, append_file_name, int, memory, snapshot_name, title_template,
+};
 use super::values::{ClientMemory, Field, KeyspaceEvents, MaxMemory, OutputLimits, SavePoint, Value};
 use super::words::{
     AppendFsync, DisklessLoad, Guard, LogLevel, MaxmemoryPolicy, OomScoreAdj, PropagationFailure, RdbVersionCheck, ShutdownActions,
@@ -182,6 +184,18 @@ settings! {
         "Runs in the background, detached from the terminal.";
     "pidfile", pidfile: String = "", Shape::OptionalText, Fixed,
         "File that holds the process id while the server runs.";
+    "set-proc-title", set_proc_title: bool = "yes", Shape::Bool, Fixed,
+        "Changes the title of the process that `ps` shows, on Linux.";
+    "proc-title-template", proc_title_template: String = "{title} {listen-addr} {server-mode}", Shape::Text(title_template), Settable,
+        "Pattern of that title; besides these it may name `{port}`, `{tls-port}`, `{unixsocket}` and `{config-file}`.";
+    "server-cpulist" | "server_cpulist", server_cpulist: String = "", Shape::OptionalText, Fixed,
+        "Processors that the main thread runs on, as `taskset` takes them (`0,2,4-7`); empty leaves it to the system.";
+    "bio-cpulist" | "bio_cpulist", bio_cpulist: String = "", Shape::OptionalText, Fixed,
+        "The same for the helper threads.";
+    "aof-rewrite-cpulist" | "aof_rewrite_cpulist", aof_rewrite_cpulist: String = "", Shape::OptionalText, Fixed,
+        "The same for the child that rewrites the append-only file.";
+    "bgsave-cpulist" | "bgsave_cpulist", bgsave_cpulist: String = "", Shape::OptionalText, Fixed,
+        "The same for the child that writes a snapshot.";
     "supervised", supervised: Supervised = "no", Shape::Word(Supervised::WORDS), Fixed,
         "Init system that is told when the server is ready and when it stops.";
     "dir", dir: String = ".", Shape::Text(any_text), Protected,

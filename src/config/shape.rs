@@ -504,3 +504,16 @@ pub fn append_dir_name(name: &str) -> Result<(), &'static str> {
 fn is_bare_name(name: &str) -> bool {
     !name.contains(['/', '\\'])
 }
+
+/// The variables that a process title may name.
+const TITLE_VARIABLES: [&str; 7] = ["title", "listen-addr", "server-mode", "port", "tls-port", "config-file", "unixsocket"];
+
+/// Accepts a pattern whose every `{...}` names a known variable, and that shows something without the title.
+pub fn title_template(template: &str) -> Result<(), &'static str> {
+    let known = |piece: &str| piece.split_once('}').is_some_and(|(variable, _)| TITLE_VARIABLES.contains(&variable));
+    let shows = !template.replace("{title}", "").replace("{server-mode}", "").trim_matches(' ').is_empty();
+    match shows && template.split('{').skip(1).all(known) {
+        true => Ok(()),
+        false => Err("template format is invalid or contains unknown variables"),
+    }
+}

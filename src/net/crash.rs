@@ -70,6 +70,7 @@ pub fn catch(registry: &Registry) -> io::Result<()> {
     MAIN.store(this_thread(), Ordering::Relaxed);
     let (mut reporter, handler) = UnixStream::pair()?;
     thread::Builder::new().name("reporter".into()).spawn(move || {
+        super::processors::pin_helper();
         if reporter.read_exact(&mut [0]).is_ok() {
             report_signal();
             // the handler goes on after a while without it

@@ -98,6 +98,7 @@ impl Resolver {
         }
         let (tell, waker, attempt) = (self.tell.clone(), Arc::clone(&self.waker), dial.attempt);
         let started = thread::Builder::new().name("resolver".into()).spawn(move || {
+            super::processors::pin_helper();
             let addresses = (dial.host.as_str(), dial.port).to_socket_addrs().map(Iterator::collect);
             // the reactor may be gone by now; should the waking fail, the next tick finds the answer
             let _ = tell.send(Found { attempt: dial.attempt, addresses });

@@ -27,6 +27,7 @@ impl Disposal {
     pub fn start() -> std::io::Result<Disposal> {
         let (sender, receiver) = channel::<Unwanted>();
         thread::Builder::new().name("disposal".into()).spawn(move || {
+            super::processors::pin_helper();
             process::yield_to_others();
             let mut published = 0;
             loop {

@@ -1,7 +1,7 @@
 //! The world outside: sockets, signals, the real clock, the log, threads for disposal.
 //!
 //! [`reactor::Reactor`] owns every socket and turns the loop; [`listener`] opens the ports; [`process`] is
-//! what a Unix process owes its system (pid file, limits, daemon); [`crash`] tells of its bugs; [`web`] serves the metrics port; [`disposal`] frees what takes long,
+//! what a Unix process owes its system (pid file, limits, daemon), [`title`] what `ps` shows of it, [`processors`] where it runs; [`crash`] tells of its bugs; [`web`] serves the metrics port; [`disposal`] frees what takes long,
 //! [`syncer`] syncs files.
 
 pub mod backlog;
@@ -14,10 +14,12 @@ pub mod disposal;
 pub mod listener;
 pub mod logging;
 pub mod process;
+pub mod processors;
 pub mod reactor;
 pub mod signals;
 pub mod stopwatch;
 pub mod supervision;
 pub mod syncer;
 pub mod syslog;
+pub mod title;
 pub mod web;

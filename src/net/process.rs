@@ -5,8 +5,10 @@ use std::fs;
 use std::io;
 use std::io::Write;
 
+use super::{processors, title};
 use crate::base::random;
 use crate::config::Config;
+use crate::persist::child::Errand;
 use crate::persist::storage::reason;
 use crate::server::host::{Crash, Host, Usage};
 
@@ -82,6 +84,12 @@ pub fn disable_huge_pages() {
     }
 }
 
+/// What a child does first: it shows what it is for, and goes where its kind runs.
+pub fn begin_child(errand: Errand) {
+    title::name_child(errand);
+    processors::pin_child(errand);
+}
+
 /// Writes the pid file, if one is configured or the server is in the background. Gives its path.
 pub fn write_pid_file(config: &Config) -> Option<String> {
     let path = match (&*config.pidfile, config.daemonize) {
@@ -113,6 +121,12 @@ pub fn host() -> Host {
         sleep: |time| {
             std::thread::sleep(time);
             time
+        },
+        hang_up: |descriptor| {
+            if let Ok(descriptor) = libc::c_int::try_from(descriptor) {
+                // SAFETY: the client is there, and so is its socket. No memory is involved.
+                unsafe { libc::shutdown(descriptor, libc::SHUT_RDWR) };
+            }
         },
         oom_score: || {
             let text = fs::read_to_string(oom_score_file(None)).map_err(|error| reason(&error))?;

@@ -28,6 +28,7 @@ use super::listener::{self, Listener};
 use super::logging;
 use super::signals::{Signal, Signals};
 use super::syncer::Syncer;
+use super::title;
 use super::web::Web;
 use crate::base::clock::{self, Millis, Now};
 use crate::config::Config;
@@ -680,6 +681,7 @@ impl Reactor {
                 "crash-log-enabled" | "use-exit-on-panic" => {
                     crash::configure(state.config.crash_log_enabled, state.config.use_exit_on_panic)
                 }
+                "proc-title-template" | "bind" | "port" => title::renew(&state.config),
                 _ => {}
             }
         }

@@ -38,6 +38,7 @@ impl Signals {
         let known = Arc::clone(&asked);
         let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT, SIGHUP])?;
         thread::Builder::new().name("signals".into()).spawn(move || {
+            super::processors::pin_helper();
             for signal in signals.forever() {
                 // the end of a terminal session is no reason to stop
                 if signal == SIGHUP {

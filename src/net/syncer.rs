@@ -24,6 +24,7 @@ impl Syncer {
         let (jobs, waiting) = channel::<Job>();
         let (tell, done) = channel();
         thread::Builder::new().name("syncer".into()).spawn(move || {
+            super::processors::pin_helper();
             for job in waiting {
                 if tell.send(job.run()).is_err() {
                     return;

@@ -21,13 +21,24 @@ use super::storage::{ReadFile, WriteFile};
 use crate::base::clock::Monotonic;
 
 /// Where children come from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default)]
 pub enum Spawn {
-    /// They are processes.
-    Fork,
+    /// They are processes. What each does first.
+    Fork(fn(Errand)),
     /// Their work is done by the caller, at once.
     #[default]
     Inline,
+}
+
+/// What a child is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Errand {
+    /// It writes a snapshot into a file.
+    Snapshot,
+    /// It sends one to replicas.
+    Transfer,
+    /// It writes the base of the append-only file.
+    Rewrite,
 }
 
 /// How far a child is.
@@ -215,25 +226,35 @@ impl ReadFile for Payload {
 
 impl Child {
     /// Starts a child that does `work`, which says whether it succeeded.
-    pub fn start(spawn: Spawn, work: impl FnOnce(&mut Voice) -> bool) -> io::Result<Child> {
+    pub fn start(spawn: Spawn, errand: Errand, work: impl FnOnce(&mut Voice) -> bool) -> io::Result<Child> {
         match spawn {
             Spawn::Inline => Ok(Child::inline(work)),
-            Spawn::Fork => Child::fork(None, |voice, _| work(voice)),
+            Spawn::Fork(begin) => Child::fork(None, |voice, _| {
+                begin(errand);
+                work(voice)
+            }),
         }
     }
 
     /// Starts a child that does `work` and sends what it writes.
-    pub fn sending(spawn: Spawn, work: impl FnOnce(&mut Voice, &mut dyn WriteFile) -> bool) -> io::Result<(Child, Payload)> {
-        if spawn == Spawn::Inline {
+    pub fn sending(
+        spawn: Spawn,
+        errand: Errand,
+        work: impl FnOnce(&mut Voice, &mut dyn WriteFile) -> bool,
+    ) -> io::Result<(Child, Payload)> {
+        let Spawn::Fork(begin) = spawn else {
             let mut gathered = Gathered::default();
             let child = Child::inline(|voice| work(voice, &mut gathered));
             let bytes = std::mem::take(&mut *gathered.0.lock().expect("nobody panics while holding it"));
             return Ok((child, Payload::Memory(bytes, 0)));
-        }
+        };
         let (reader, writer) = io::pipe()?;
         set_nonblocking(&reader)?;
         widen(&reader);
-        let child = Child::fork(Some(writer), |voice, mouth| work(voice, &mut Mouth(mouth.expect("it was given one"))))?;
+        let child = Child::fork(Some(writer), |voice, mouth| {
+            begin(errand);
+            work(voice, &mut Mouth(mouth.expect("it was given one")))
+        })?;
         Ok((child, Payload::Pipe(reader)))
     }
 
@@ -477,7 +498,7 @@ mod tests {
     #[test]
     fn an_inline_child_is_done_at_once() {
         let mut done = 0;
-        let mut child = Child::start(Spawn::Inline, |voice| {
+        let mut child = Child::start(Spawn::Inline, Errand::Snapshot, |voice| {
             voice.say_keys(3);
             done += 1;
             false

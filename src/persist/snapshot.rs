@@ -6,7 +6,7 @@
 //! it sends is [read](Snapshots::read) a slice at a time, and it counts as ended when all of it was read. Whoever starts one is told of its end in the log, which is Redis's to the word
 //! where tools read it.
 
-use super::child::{Child, End, Payload, Pulse, Spawn, Voice, is_alive};
+use super::child::{Child, End, Errand, Payload, Pulse, Spawn, Voice, is_alive};
 use super::place::Place;
 use super::rdb::input::Input;
 use super::rdb::load::{self, Loaded, Overdue, Twice};
@@ -277,10 +277,10 @@ impl Snapshots {
             };
             let storage = &*self.storage;
             let (child, payload) = match order.target {
-                Target::File => (Child::start(self.spawn, |voice| save_file(storage, config, space, &plan, voice)), None),
+                Target::File => (Child::start(self.spawn, Errand::Snapshot, |voice| save_file(storage, config, space, &plan, voice)), None),
                 Target::Replicas(mark) => {
                     plan.writing.flush = false;
-                    match Child::sending(self.spawn, |voice, mouth| send(mouth, &mark, space, &plan, voice)) {
+                    match Child::sending(self.spawn, Errand::Transfer, |voice, mouth| send(mouth, &mark, space, &plan, voice)) {
                         Ok((child, payload)) => (Ok(child), Some(payload)),
                         Err(error) => (Err(error), None),
                     }

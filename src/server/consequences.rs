@@ -155,6 +155,7 @@ impl Server {
                 Later::Unblock(key, None) => self.end_wait(key),
                 Later::Unblock(key, Some(error)) => self.end_wait_with(key, &error),
                 Later::ReloadAof => self.reload_aof(),
+                Later::Slept(micros) => self.move_time(micros),
             }
         }
         self.serve_ready();

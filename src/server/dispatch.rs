@@ -195,7 +195,7 @@ fn careful(ctx: &mut Ctx<'_>, args: Args<'_>, flags: Flags, client: ClientFlags)
 
 /// The flags that count at the gates: EXEC stands for all that it runs, and what is queued takes memory.
 fn effective(ctx: &mut Ctx<'_>, args: Args<'_>, flags: Flags, queueing: bool) -> Flags {
-    let flags = declared(ctx, args).map_or(flags, |declared| flags.without(Flags::STALE.or(Flags::MAY_REPLICATE)).or(declared));
+    let flags = with_declared(ctx, args, flags);
     if queueing {
         return flags.or(Flags::DENYOOM);
     }
@@ -205,6 +205,11 @@ fn effective(ctx: &mut Ctx<'_>, args: Args<'_>, flags: Flags, queueing: bool) ->
     let Some(transaction) = &ctx.client().transaction else { return flags };
     let all = flags.or(transaction.flags);
     if transaction.wants_fresh_data { all.without(Flags::STALE) } else { all }
+}
+
+/// A command's flags; what a script declares counts in place of what is said of scripts in general.
+fn with_declared(ctx: &Ctx<'_>, args: Args<'_>, flags: Flags) -> Flags {
+    declared(ctx, args).map_or(flags, |declared| flags.without(Flags::STALE.or(Flags::MAY_REPLICATE)).or(declared))
 }
 
 /// What a script that is to run declares in its first line, as flags of its command.
@@ -227,7 +232,7 @@ fn declared(ctx: &Ctx<'_>, args: Args<'_>) -> Option<Flags> {
 
 /// Queues a command for EXEC, unless EXEC will fail anyway.
 fn queue(ctx: &mut Ctx<'_>, args: Args<'_>) {
-    let (id, flags) = (ctx.command, ctx.row().flags);
+    let (id, flags) = (ctx.command, with_declared(ctx, args, ctx.row().flags));
     let client = ctx.client();
     if !client.flags.any(ClientFlags::DIRTY_CAS.or(ClientFlags::DIRTY_EXEC)) {
         client.transaction.get_or_insert_default().push(id, flags, args.to_owned());

@@ -210,9 +210,7 @@ impl State {
             return Ok(());
         }
         if self.snapshots.is_running() || !at_once {
-            log::warn!(
-                "AOF was enabled but another background operation or a transaction is under way. A rewrite was scheduled to start when possible."
-            );
+            log::warn!("AOF background was scheduled: it begins when the transaction or background operation that is under way has ended.");
             self.rewrites.scheduled = true;
             self.aof.prepare();
             self.update_recording(space);

@@ -88,10 +88,16 @@ impl State {
     }
 
     /// A piece of the history, whole units: into the file's buffer, to be released when it is written.
-    pub(super) fn record(&mut self, block: Bytes, left_out: &[Range<usize>]) {
-        self.write_piece(&block, left_out);
-        self.replication.pending_bytes += block.len() as u64;
-        self.replication.pending.push_back(block);
+    /// A long one is cut: the history lets go of whole blocks.
+    pub(super) fn record(&mut self, bytes: Vec<u8>, left_out: &[Range<usize>]) {
+        self.write_piece(&bytes, left_out);
+        self.replication.pending_bytes += bytes.len() as u64;
+        let pending = &mut self.replication.pending;
+        if bytes.len() <= limits::STREAM_CHUNK {
+            pending.push_back(Bytes::from(bytes));
+        } else {
+            pending.extend(bytes.chunks(limits::STREAM_CHUNK).map(Bytes::copy_from_slice));
+        }
     }
 
     fn write_piece(&mut self, bytes: &[u8], left_out: &[Range<usize>]) {
@@ -285,4 +291,27 @@ pub(super) enum Release {
     Written,
     /// At once.
     Anyway,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::Now;
+    use crate::config::{self, Startup};
+    use crate::server::{Server, Stopwatch};
+
+    #[test]
+    fn a_long_piece_is_cut_into_blocks() {
+        let Ok(Startup::Serve(config)) = config::start(&[], &config::Disk) else { panic!("the defaults serve") };
+        let mut server = Server::new(*config, crate::command::registry(), 1, Now::default(), Stopwatch(|| 0));
+        let bytes: Vec<u8> = (0..=250).cycle().take(5 * limits::STREAM_CHUNK / 2).collect();
+        server.state.record(bytes.clone(), &[]);
+        server.state.record(b"short".to_vec(), &[]);
+        let pending = &server.state.replication.pending;
+        let half = limits::STREAM_CHUNK / 2;
+        let lengths: Vec<usize> = pending.iter().map(Bytes::len).collect();
+        assert_eq!(lengths, [limits::STREAM_CHUNK, limits::STREAM_CHUNK, half, 5]);
+        assert_eq!(pending.iter().take(3).flatten().copied().collect::<Vec<u8>>(), bytes);
+        assert_eq!(server.state.replication.pending_bytes, bytes.len() as u64 + 5);
+    }
 }

@@ -56,6 +56,8 @@ pub struct Host {
     pub raise_descriptor_limit: fn(u32) -> u32,
     /// Holds the whole server: DEBUG SLEEP. Gives how long it did.
     pub sleep: fn(Duration) -> Duration,
+    /// Ends the connection of that descriptor for its peer; the descriptor stays.
+    pub hang_up: fn(i64),
     /// The process's score with the kernel's out-of-memory killer.
     pub oom_score: fn() -> Result<i32, String>,
     /// Sets it, for this process or for a child of that number.
@@ -76,6 +78,7 @@ impl Default for Host {
             replace: |_, _| Err("there is no file system here".to_string()),
             raise_descriptor_limit: |clients| clients,
             sleep: |_| Duration::ZERO,
+            hang_up: |_| {},
             oom_score: || Err("there is no such score here".to_string()),
             set_oom_score: |_, _| Err("there is no such score here".to_string()),
             entropy: |_| Err("there is no randomness here".to_string()),

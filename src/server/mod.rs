@@ -129,6 +129,8 @@ pub enum Later {
     Unblock(ClientKey, Option<Error>),
     /// Load the data from the append-only file once more.
     ReloadAof,
+    /// Move the time on: the command has slept so many microseconds.
+    Slept(u64),
 }
 
 /// Why the server is to stop.

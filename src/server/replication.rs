@@ -727,12 +727,12 @@ impl Server {
         };
         if whole > 0 {
             let rest = replication.held.split_off(whole);
-            let block = Bytes::from(std::mem::replace(&mut replication.held, rest));
+            let bytes = std::mem::replace(&mut replication.held, rest);
             let split = replication.held_left_out.partition_point(|range| range.start < whole);
             let later = replication.held_left_out.split_off(split);
             let left_out = std::mem::replace(&mut replication.held_left_out, later);
             replication.held_left_out.iter_mut().for_each(|range| *range = range.start - whole..range.end - whole);
-            state.record(block, &left_out);
+            state.record(bytes, &left_out);
         }
         state.acknowledge_if_wanted();
     }

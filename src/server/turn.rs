@@ -13,7 +13,7 @@ use super::dispatch::{self, Ended};
 use super::registry::CommandId;
 use super::stats::Culprit;
 use super::{Server, Timer};
-use crate::base::clock::{Millis, Now};
+use crate::base::clock::{Micros, Millis, Now};
 use crate::keyspace::expiry::Expiry;
 use crate::keyspace::{DbIndex, Hint};
 use crate::limits;
@@ -110,6 +110,14 @@ impl Server {
         self.state.now = now;
         self.keyspace.now = now.unix.to_millis();
         self.keyspace.heat.set_time(now.unix.0.div_euclid(1_000_000));
+    }
+
+    /// Moves the time on: a command has slept. Who waits for a key is served by the time at the end of the command, and
+    /// the key may have expired by then.
+    pub(super) fn move_time(&mut self, micros: u64) {
+        let Now { unix, monotonic } = self.state.now;
+        let passed = Micros(i64::try_from(micros).unwrap_or(i64::MAX));
+        self.set_time(Now { unix: unix.saturating_add(passed), monotonic: monotonic.saturating_add(micros) });
     }
 
     /// Parses what a client has sent, up to what may run.

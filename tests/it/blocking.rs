@@ -581,3 +581,25 @@ fn a_timeout_may_be_beyond_a_double() {
         ("EXEC", "[-ERR timeout is out of range, -ERR timeout is negative, -ERR timeout is not a float or out of range]"),
     ]);
 }
+
+#[test]
+fn a_key_that_expires_during_a_nap_serves_nobody() {
+    for transaction in [false, true] {
+        let mut world = World::with(&[("enable-debug-command", "yes")]);
+        world.server.state.host.sleep = |time| time;
+        let (waiting, client) = (world.connect(), world.connect());
+        world.send(waiting, "BRPOP k 0");
+        world.ask(client, "DEBUG SET-ACTIVE-EXPIRE 0");
+        if transaction {
+            for line in ["MULTI", "RPUSH k x", "PEXPIRE k 100", "DEBUG SLEEP 0.2"] {
+                world.send(client, line);
+            }
+            world.send(client, "EXEC");
+        } else {
+            world.ask(client, "EVAL \"redis.call('rpush', 'k', 'x') redis.call('pexpire', 'k', 100)\" 0");
+        }
+        let served = world.received(waiting);
+        assert_eq!(served.is_empty(), transaction, "{served:?}");
+        assert_eq!(world.received(client).last().map(String::as_str), if transaction { Some("[:1, :1, +OK]") } else { None });
+    }
+}

@@ -672,3 +672,23 @@ fn a_result_that_holds_itself_ends_with_an_error() {
     let reply = String::from_utf8(world.take_output(client)).expect("text");
     assert!(reply.trim_start_matches("*1\r\n") == "-ERR reached lua stack limit\r\n", "{} bytes", reply.len());
 }
+
+#[test]
+fn what_a_queued_script_declares_counts_when_the_transaction_runs() {
+    let mut world = World::new();
+    let (client, other) = (world.connect(), world.connect());
+    for (line, wanted) in [
+        (
+            r##"EVAL "#!lua\nreturn 1" 0"##,
+            "-EXECABORT Transaction discarded because of: READONLY You can't write against a read only replica.",
+        ),
+        (r##"EVAL "#!lua flags=no-writes\nreturn 1" 0"##, "[:1]"),
+        (r##"EVAL "return 1" 0"##, "[:1]"),
+    ] {
+        world.ask(other, "REPLICAOF NO ONE");
+        world.ask(client, "MULTI");
+        assert_eq!(world.ask(client, line), "+QUEUED");
+        world.ask(other, "REPLICAOF host 1");
+        assert_eq!(world.ask(client, "EXEC"), wanted, "{line}");
+    }
+}

@@ -7,7 +7,6 @@
 
 use std::time::Duration;
 
-use crate::base::clock::Micros;
 use crate::base::{memory, number, text};
 use crate::config::rewrite::Extent;
 use crate::keyspace::DbIndex;
@@ -173,16 +172,8 @@ const SLEEP_MAX: f64 = 86_400.0;
 fn sleep(ctx: &mut Ctx<'_>, word: &[u8]) {
     let seconds = number::parse_f64(word).unwrap_or(0.0).clamp(0.0, SLEEP_MAX);
     let slept = (ctx.state.host.sleep)(Duration::from_secs_f64(seconds));
-    if ctx.must_not_block {
-        // within a transaction and a script the time stands still
-        return;
-    }
-    // who waits for a key is served by the time at the end of the command, and it may have expired by then
-    let micros = u64::try_from(slept.as_micros()).unwrap_or(u64::MAX);
-    let now = &mut ctx.state.now;
-    now.monotonic = now.monotonic.saturating_add(micros);
-    now.unix = now.unix.saturating_add(Micros(i64::try_from(micros).unwrap_or(i64::MAX)));
-    ctx.db.space().now = ctx.state.now.unix.to_millis();
+    // within a transaction and a script the time stands still
+    ctx.state.later.push(Later::Slept(u64::try_from(slept.as_micros()).unwrap_or(u64::MAX)));
 }
 
 /// What a control of the allocator reads. None can be written: it would be easy to break the server.

@@ -12,7 +12,7 @@ use super::{Aof, Names, Phase, Trouble, commands};
 use crate::base::clock::Now;
 use crate::config::Config;
 use crate::keyspace::Keyspace;
-use crate::persist::child::{Child, End, Spawn, Voice};
+use crate::persist::child::{Child, End, Errand, Spawn, Voice};
 use crate::persist::rdb::output::Output;
 use crate::persist::rdb::save;
 use crate::persist::snapshot::Progress;
@@ -184,7 +184,7 @@ impl Rewrites {
         let started = aof.begin(means.storage, &means.names(), &means.policy, first).and_then(|()| {
             self.begun += 1;
             let (storage, names) = (means.storage, means.names());
-            let child = Child::start(means.spawn, |voice| write_draft(storage, &names, plan, space, voice));
+            let child = Child::start(means.spawn, Errand::Rewrite, |voice| write_draft(storage, &names, plan, space, voice));
             child.map_err(|error| format!("Can't rewrite append only file in background: fork: {}", reason(&error)))
         });
         match started {
