@@ -325,16 +325,15 @@ fn help(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
         ctx,
         &[
             "CHANNELS [<pattern>]",
-            "    Return the currently active channels matching a <pattern> (default: '*').",
+            "    The channels that somebody is subscribed to: all, or those that match.",
             "NUMPAT",
-            "    Return number of subscriptions to patterns.",
+            "    How many patterns clients are subscribed to.",
             "NUMSUB [<channel> ...]",
-            "    Return the number of subscribers for the specified channels, excluding",
-            "    pattern subscriptions(default: no channels).",
+            "    How many clients are subscribed to each of these channels, patterns left aside.",
             "SHARDCHANNELS [<pattern>]",
-            "    Return the currently active shard level channels matching a <pattern> (default: '*').",
+            "    The same as CHANNELS of sharded channels.",
             "SHARDNUMSUB [<shardchannel> ...]",
-            "    Return the number of subscribers for the specified shard level channel(s)",
+            "    The same as NUMSUB of sharded channels.",
         ],
     )
 }

@@ -177,10 +177,6 @@ fn pubsub_answers_questions() {
         ("UNSUBSCRIBE a", r#"["unsubscribe", "a", :0]"#),
         ("PUNSUBSCRIBE a", r#"["punsubscribe", "a", :0]"#),
         ("SUNSUBSCRIBE a", r#"["sunsubscribe", "a", :0]"#),
-        (
-            "PUBSUB HELP",
-            "[+PUBSUB <subcommand> [<arg> [value] [opt] ...]. Subcommands are:, +CHANNELS [<pattern>], +    Return the currently active channels matching a <pattern> (default: '*')., +NUMPAT, +    Return number of subscriptions to patterns., +NUMSUB [<channel> ...], +    Return the number of subscribers for the specified channels, excluding, +    pattern subscriptions(default: no channels)., +SHARDCHANNELS [<pattern>], +    Return the currently active shard level channels matching a <pattern> (default: '*')., +SHARDNUMSUB [<shardchannel> ...], +    Return the number of subscribers for the specified shard level channel(s), +HELP, +    Print this help.]",
-        ),
     ]);
     check3(&[("PUBSUB CHANNELS", "[]"), ("PUBSUB NUMSUB a", r#"["a", :0]"#), ("UNSUBSCRIBE", r#">["unsubscribe", (null), :0]"#)]);
 }

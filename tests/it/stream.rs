@@ -386,10 +386,6 @@ fn groups() {
         ("XGROUP DESTROY k none", ":0"),
         ("XGROUP DESTROY k g", ":1"),
         ("XGROUP FOO", "-ERR unknown subcommand 'FOO'. Try XGROUP HELP."),
-        (
-            "XGROUP HELP",
-            "[+XGROUP <subcommand> [<arg> [value] [opt] ...]. Subcommands are:, +CREATE <key> <groupname> <id|$> [option], +    Create a new consumer group. Options are:, +    * MKSTREAM, +      Create the empty stream if it does not exist., +    * ENTRIESREAD entries_read, +      Set the group's entries_read counter (internal use)., +CREATECONSUMER <key> <groupname> <consumer>, +    Create a new consumer in the specified group., +DELCONSUMER <key> <groupname> <consumer>, +    Remove the specified consumer., +DESTROY <key> <groupname>, +    Remove the specified group., +SETID <key> <groupname> <id|$> [ENTRIESREAD entries_read], +    Set the current group ID and entries_read counter., +HELP, +    Print this help.]",
-        ),
         ("XGROUP HELP x", "-ERR wrong number of arguments for 'xgroup|help' command"),
         ("XGROUP", "-ERR wrong number of arguments for 'xgroup' command"),
         ("SET s 1", "+OK"),
@@ -584,10 +580,6 @@ fn info() {
             "[\"length\", :2, \"radix-tree-keys\", :1, \"radix-tree-nodes\", :2, \"last-generated-id\", \"2-0\", \"max-deleted-entry-id\", \"0-0\", \"entries-added\", :2, \"recorded-first-entry-id\", \"1-0\", \"entries\", [[\"1-0\", [\"f\", \"a\"]], [\"2-0\", [\"g\", \"b\"]]], \"groups\", [[\"name\", \"g\", \"last-delivered-id\", \"1-0\", \"entries-read\", (nil), \"lag\", :1, \"pel-count\", :0, \"pending\", [], \"consumers\", []]]]",
         ),
         ("XINFO CONSUMERS k g", "[]"),
-        (
-            "XINFO HELP",
-            "[+XINFO <subcommand> [<arg> [value] [opt] ...]. Subcommands are:, +CONSUMERS <key> <groupname>, +    Show consumers of <groupname>., +GROUPS <key>, +    Show the stream consumer groups., +STREAM <key> [FULL [COUNT <count>], +    Show information about the stream., +HELP, +    Print this help.]",
-        ),
         ("XINFO HELP x", "-ERR wrong number of arguments for 'xinfo|help' command"),
         ("XINFO FOO", "-ERR unknown subcommand 'FOO'. Try XINFO HELP."),
         ("XINFO", "-ERR wrong number of arguments for 'xinfo' command"),

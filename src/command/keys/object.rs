@@ -78,17 +78,14 @@ pub(super) fn help(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
         ctx,
         &[
             "ENCODING <key>",
-            "    Return the kind of internal representation used in order to store the value",
-            "    associated with a <key>.",
+            "    How the value is laid out in memory.",
             "FREQ <key>",
-            "    Return the access frequency index of the <key>. The returned integer is",
-            "    proportional to the logarithm of the recent access frequency of the key.",
+            "    About how often the key is used, on a scale where each step takes more hits than",
+            "    the one before. Only with an LFU policy.",
             "IDLETIME <key>",
-            "    Return the idle time of the <key>, that is the approximated number of",
-            "    seconds elapsed since the last access to the key.",
+            "    For how many seconds nobody has used the key.",
             "REFCOUNT <key>",
-            "    Return the number of references of the value associated with the specified",
-            "    <key>.",
+            "    How many places share the value.",
         ],
     )
 }

@@ -175,11 +175,11 @@ pub(super) fn help(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
         ctx,
         &[
             "CONSUMERS <key> <groupname>",
-            "    Show consumers of <groupname>.",
+            "    Each consumer of a group, and what it has pending.",
             "GROUPS <key>",
-            "    Show the stream consumer groups.",
+            "    Each group of a stream: where it stands, and what it has pending.",
             "STREAM <key> [FULL [COUNT <count>]",
-            "    Show information about the stream.",
+            "    The stream itself; with FULL its first entries, groups and consumers, too.",
         ],
     )
 }
