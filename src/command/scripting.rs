@@ -12,6 +12,7 @@
 use std::rc::Rc;
 
 use crate::keyspace::Keyspace;
+use crate::keyspace::effects::Audience;
 use crate::limits;
 use crate::resp::Protocol;
 use crate::resp::request::Args;
@@ -373,8 +374,13 @@ impl Host for Caller<'_> {
         ctx.state.reply_base = base;
         let space = ctx.db.space();
         space.effects.recording = recording;
-        if replication == Replication::Replicas {
-            space.effects.propagated[queued..].iter_mut().for_each(|command| command.replicas_only = true);
+        let audience = match replication {
+            Replication::All | Replication::Nowhere => None,
+            Replication::Replicas => Some(Audience::NotFile),
+            Replication::File => Some(Audience::File),
+        };
+        if let Some(audience) = audience {
+            space.effects.propagated[queued..].iter_mut().for_each(|command| command.audience = audience);
         }
         ctx.state.tell(ctx.db.space());
         self.standing.db = ctx.db.index();

@@ -156,6 +156,19 @@ impl Drop for Leaving {
     }
 }
 
+/// Who hears of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// The append-only file and replicas.
+    All,
+    /// Replicas: it changes no data.
+    Replicas,
+    /// Replicas, because a script wants it so: the file lacks a change.
+    NotFile,
+    /// The append-only file, because a script wants it so.
+    File,
+}
+
 /// A command as it goes to the append-only file and to replicas.
 #[derive(Clone, Copy, Debug)]
 pub struct Propagated {
@@ -163,8 +176,8 @@ pub struct Propagated {
     pub db: DbIndex,
     /// Where its RESP form ends in [`Effects::stream`]; it starts where the one before ends.
     pub end: usize,
-    /// Whether it is not for the append-only file: it changes no data.
-    pub replicas_only: bool,
+    /// Whom it is for.
+    pub audience: Audience,
 }
 
 /// The queues. See the module's essay.
@@ -224,13 +237,13 @@ impl Effects {
             return;
         }
         crate::resp::writer::write_command(&mut self.stream, count, words);
-        self.propagated.push(Propagated { db, end: self.stream.len(), replicas_only: false });
+        self.propagated.push(Propagated { db, end: self.stream.len(), audience: Audience::All });
     }
 
     /// Keeps the command that was queued last out of the append-only file.
     pub fn for_replicas_only(&mut self) {
         if let Some(last) = self.propagated.last_mut() {
-            last.replicas_only = true;
+            last.audience = Audience::Replicas;
         }
     }
 

@@ -28,6 +28,8 @@ use crate::resp::request::OwnedRequest;
 pub enum Replication {
     /// To the append-only file and to replicas.
     All,
+    /// To the append-only file alone.
+    File,
     /// To replicas alone.
     Replicas,
     /// Nowhere.

@@ -148,18 +148,14 @@ fn set_protocol(lua: &Lua, lane: &Lane, words: MultiValue) -> mlua::Result<()> {
     Ok(())
 }
 
-/// The append-only file and replicas share one stream, which can leave out the file but not the replicas.
+/// redis.set_repl: who hears of the commands that follow.
 fn set_replication(lua: &Lua, lane: &Lane, words: MultiValue) -> mlua::Result<()> {
     if words.len() != 1 {
         return Err(failure::reply("ERR redis.set_repl() requires one argument."));
     }
     let replication = match number(lua, words.front()).unwrap_or(0.0) {
         0.0 => Replication::Nowhere,
-        1.0 => {
-            return Err(failure::reply(
-                "ERR redis.set_repl(redis.REPL_AOF) is not supported: what is in the append-only file goes to replicas",
-            ));
-        }
+        1.0 => Replication::File,
         2.0 => Replication::Replicas,
         3.0 => Replication::All,
         _ => return Err(failure::reply("ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")),

@@ -13,9 +13,10 @@ use bytes::{Bytes, BytesMut};
 
 use super::client::{ClientFlags, ClientKey};
 use super::{Later, Server, State};
-use crate::keyspace::effects::Effects;
+use crate::keyspace::effects::{Audience, Effects};
 use crate::keyspace::{DbIndex, Keyspace};
 use crate::limits;
+use crate::persist::aof::Insertion;
 use crate::resp::writer::write_command;
 
 /// How the commands that are queued for propagation belong together.
@@ -34,7 +35,21 @@ pub struct Feed {
     /// Blocks are cut from this until nothing is left of it: many small ones are few allocations, and nothing is wasted.
     chunk: BytesMut,
     replicas_only: Vec<Range<usize>>,
+    file_only: Vec<Insertion>,
+    hides_change: bool,
     selected: Option<DbIndex>,
+}
+
+/// What a feed has gathered.
+pub struct Fed {
+    /// The stream.
+    pub bytes: Vec<u8>,
+    /// The parts of it that are for replicas alone: the append-only file leaves them out (PUBLISH).
+    pub replicas_only: Vec<Range<usize>>,
+    /// What only the append-only file gets.
+    pub file_only: Vec<Insertion>,
+    /// Whether what is for replicas alone changes data.
+    pub hides_change: bool,
 }
 
 impl Feed {
@@ -49,13 +64,19 @@ impl Feed {
         }
         let mut start = 0;
         for command in effects.propagated.drain(..) {
+            let words = &effects.stream[start..command.end];
+            start = command.end;
+            if command.audience == Audience::File {
+                self.insert(command.db, words);
+                continue;
+            }
             self.select(command.db);
             let from = self.bytes.len();
-            self.bytes.extend_from_slice(&effects.stream[start..command.end]);
-            if command.replicas_only {
+            self.bytes.extend_from_slice(words);
+            if command.audience != Audience::All {
                 self.replicas_only.push(from..self.bytes.len());
+                self.hides_change |= command.audience == Audience::NotFile;
             }
-            start = command.end;
         }
         if together {
             self.word(b"EXEC");
@@ -66,6 +87,20 @@ impl Feed {
         }
     }
 
+    /// Adds a command for the append-only file alone, which is then back in the database that the stream has selected.
+    #[cold]
+    fn insert(&mut self, db: DbIndex, command: &[u8]) {
+        let mut bytes = Vec::new();
+        if self.selected != Some(db) {
+            write_select(&mut bytes, db);
+        }
+        bytes.extend_from_slice(command);
+        if let Some(selected) = self.selected.filter(|&selected| selected != db) {
+            write_select(&mut bytes, selected);
+        }
+        self.file_only.push(Insertion { at: self.bytes.len(), bytes });
+    }
+
     fn word(&mut self, word: &[u8]) {
         write_command(&mut self.bytes, 1, [word].into_iter());
     }
@@ -73,8 +108,7 @@ impl Feed {
     fn select(&mut self, db: DbIndex) {
         if self.selected != Some(db) {
             self.selected = Some(db);
-            let number = db.0.to_string();
-            write_command(&mut self.bytes, 2, [b"SELECT", number.as_bytes()].into_iter());
+            write_select(&mut self.bytes, db);
         }
     }
 
@@ -98,13 +132,17 @@ impl Feed {
 
     /// Whether nothing has come since it was last taken.
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.bytes.is_empty() && self.file_only.is_empty()
     }
 
-    /// The stream since it was last taken, and the parts of it that are for replicas alone: the
-    /// append-only file leaves them out (PUBLISH).
-    pub fn take(&mut self) -> (Vec<u8>, Vec<Range<usize>>) {
-        (std::mem::take(&mut self.bytes), std::mem::take(&mut self.replicas_only))
+    /// What has come since it was last taken.
+    pub fn take(&mut self) -> Fed {
+        Fed {
+            bytes: std::mem::take(&mut self.bytes),
+            replicas_only: std::mem::take(&mut self.replicas_only),
+            file_only: std::mem::take(&mut self.file_only),
+            hides_change: std::mem::take(&mut self.hides_change),
+        }
     }
 
     /// Copies what was taken to the end of `blocks`, and keeps the buffer for what comes.
@@ -135,6 +173,11 @@ impl Feed {
     pub fn reselect(&mut self) {
         self.selected = None;
     }
+}
+
+fn write_select(bytes: &mut Vec<u8>, db: DbIndex) {
+    let number = db.0.to_string();
+    write_command(bytes, 2, [b"SELECT", number.as_bytes()].into_iter());
 }
 
 impl Server {

@@ -12,7 +12,8 @@
 //!   that cannot be written holds nobody up.
 //! - **The file holds the stream's own bytes**, on a replica those of its primary: no second form of the same
 //!   change, and the increments can be read back as a backlog ([`crate::persist::aof::past`]). What changes no
-//!   data is left out and counted. A replica's changes of its own, if it takes any, are marked as such.
+//!   data is left out and counted; where a script keeps a change out of it, the backlog on the disk begins anew. A replica's changes of its own, if it takes any, and what a
+//!   script wants in the file alone, are marked as no part of the history.
 //! - **Loaded data goes on**: [`State::go_on_from`]. A replica asks its primary for what follows. A primary may have
 //!   lost its last words, so it takes a new name for the history and keeps the old one as second.
 
@@ -22,10 +23,11 @@ use bytes::Bytes;
 
 use super::State;
 use super::client::ClientKey;
+use super::consequences::Fed;
 use crate::keyspace::DbIndex;
 use crate::limits;
 use crate::persist::aof::rewrite::names;
-use crate::persist::aof::{Phase, Piece};
+use crate::persist::aof::{self, Part, Phase, Piece};
 use crate::persist::place::{HistoryId, Place, history};
 use crate::persist::rdb::load::Loaded;
 use crate::persist::storage::reason;
@@ -77,10 +79,10 @@ impl State {
         if self.replication.follows() {
             self.record_local(has_file);
         } else if !self.feed.is_empty() && (has_file || self.replication.stream.is_active()) {
-            let (bytes, left_out) = self.feed.take();
-            self.write_piece(&bytes, &left_out);
-            self.replication.pending_bytes += bytes.len() as u64;
-            self.feed.cut(bytes, &mut self.replication.pending);
+            let fed = self.feed.take();
+            self.write_piece(&fed);
+            self.replication.pending_bytes += fed.bytes.len() as u64;
+            self.feed.cut(fed.bytes, &mut self.replication.pending);
         }
         if has_file && self.replication.stream.is_active() && !self.aof.is_placed() {
             self.place_file();
@@ -89,8 +91,10 @@ impl State {
 
     /// A piece of the history, whole units: into the file's buffer, to be released when it is written.
     /// A long one is cut: the history lets go of whole blocks.
-    pub(super) fn record(&mut self, bytes: Vec<u8>, left_out: &[Range<usize>]) {
-        self.write_piece(&bytes, left_out);
+    pub(super) fn record(&mut self, bytes: Vec<u8>, left_out: Vec<Range<usize>>) {
+        let fed = Fed { bytes, replicas_only: left_out, file_only: Vec::new(), hides_change: false };
+        self.write_piece(&fed);
+        let bytes = fed.bytes;
         self.replication.pending_bytes += bytes.len() as u64;
         let pending = &mut self.replication.pending;
         if bytes.len() <= limits::STREAM_CHUNK {
@@ -100,20 +104,27 @@ impl State {
         }
     }
 
-    fn write_piece(&mut self, bytes: &[u8], left_out: &[Range<usize>]) {
+    fn write_piece(&mut self, fed: &Fed) {
         let named = self.replication.stream.is_active();
         if self.aof.phase() != Phase::Off {
             if named && !self.aof.is_placed() {
                 self.place_file();
             }
-            let piece = Piece { bytes, left_out, from: self.position(), named };
+            let piece = Piece {
+                bytes: &fed.bytes,
+                left_out: &fed.replicas_only,
+                inserted: &fed.file_only,
+                hides_change: fed.hides_change,
+                from: self.position(),
+                named,
+            };
             self.aof.append(&piece, self.now.unix.to_millis().seconds(), self.config.aof_timestamp_enabled);
         }
     }
 
     /// Tells the file where in the history it is, and a replica's file which database that has selected.
     fn place_file(&mut self) {
-        let piece = Piece { bytes: &[], left_out: &[], from: self.position(), named: true };
+        let piece = Piece { bytes: &[], left_out: &[], inserted: &[], hides_change: false, from: self.position(), named: true };
         self.aof.append(&piece, 0, false);
         if self.replication.follows() {
             let select = self.select_as_primary();
@@ -133,14 +144,14 @@ impl State {
         if self.feed.is_empty() {
             return;
         }
-        let (bytes, left_out) = self.feed.take();
+        let Fed { bytes, replicas_only, file_only, .. } = self.feed.take();
         self.feed.reselect();
-        let (mut own, mut at) = (Vec::new(), 0);
-        for range in left_out {
-            own.extend_from_slice(&bytes[at..range.start]);
-            at = range.end;
-        }
-        own.extend_from_slice(&bytes[at..]);
+        let mut own = Vec::new();
+        aof::for_file(&bytes, &replicas_only, &file_only, |part| {
+            if let Part::Shared(bytes) | Part::Inserted(bytes) = part {
+                own.extend_from_slice(bytes);
+            }
+        });
         if has_file && !own.is_empty() {
             own.extend(self.select_as_primary());
             self.aof.append_local(&own, self.now.unix.to_millis().seconds(), self.config.aof_timestamp_enabled);
@@ -305,8 +316,8 @@ mod tests {
         let Ok(Startup::Serve(config)) = config::start(&[], &config::Disk) else { panic!("the defaults serve") };
         let mut server = Server::new(*config, crate::command::registry(), 1, Now::default(), Stopwatch(|| 0));
         let bytes: Vec<u8> = (0..=250).cycle().take(5 * limits::STREAM_CHUNK / 2).collect();
-        server.state.record(bytes.clone(), &[]);
-        server.state.record(b"short".to_vec(), &[]);
+        server.state.record(bytes.clone(), Vec::new());
+        server.state.record(b"short".to_vec(), Vec::new());
         let pending = &server.state.replication.pending;
         let half = limits::STREAM_CHUNK / 2;
         let lengths: Vec<usize> = pending.iter().map(Bytes::len).collect();

@@ -732,7 +732,7 @@ impl Server {
             let later = replication.held_left_out.split_off(split);
             let left_out = std::mem::replace(&mut replication.held_left_out, later);
             replication.held_left_out.iter_mut().for_each(|range| *range = range.start - whole..range.end - whole);
-            state.record(bytes, &left_out);
+            state.record(bytes, left_out);
         }
         state.acknowledge_if_wanted();
     }

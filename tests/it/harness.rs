@@ -180,7 +180,7 @@ impl World {
     pub fn propagated(&mut self) -> Vec<String> {
         self.server.keyspace.effects.recording = true;
         let mut reader = ReplyReader::new();
-        reader.feed(&self.server.state.feed.take().0);
+        reader.feed(&self.server.state.feed.take().bytes);
         let mut commands = Vec::new();
         while let Some(command) = reader.next_reply().expect("well-formed commands") {
             let Reply::Array(words) = command else { panic!("a command is an array") };

@@ -301,3 +301,61 @@ fn what_saves_is_not_told_to_replicas() {
     assert!(net.worlds[1].server.state.stop.is_none());
     assert!(!net.ask(1, "INFO commandstats").contains("cmdstat_save"));
 }
+
+#[test]
+fn a_script_chooses_who_hears_of_its_changes() {
+    fn eval(net: &mut Net, parts: &[&str]) {
+        let script: String = parts.iter().map(|part| format!("redis.set_repl(redis.REPL_{part} ")).collect();
+        assert_eq!(net.ask(0, &format!("EVAL \"{script}\" 0")), "(nil)");
+    }
+    fn exchange(net: &mut Net) {
+        (0..400).for_each(|_| net.step());
+        assert_eq!(net.info(1, "master_repl_offset"), net.info(0, "master_repl_offset"));
+    }
+    fn fill(net: &mut Net) {
+        (0..100).for_each(|number| _ = net.ask(0, &format!("SET k{number} {}", "x".repeat(400))));
+    }
+    let syncs = |net: &mut Net| (net.info(0, "sync_full"), net.info(0, "sync_partial_ok"));
+    let line = "MGET a b c d e f g h i";
+    let mut net = Net::chain(2, 6, &[AOF, &[("repl-backlog-size", "16kb")]].concat());
+    net.settle();
+    eval(
+        &mut net,
+        &[
+            "ALL) redis.call('set','a',1)",
+            "NONE) redis.call('set','b',1)",
+            "AOF) redis.call('set','c',1) redis.call('select',3) redis.call('set','c',3) redis.call('select',0)",
+            "REPLICA) redis.call('set','d',1)",
+            "AOF) redis.call('set','e',1)",
+            "ALL) redis.call('set','f',1)",
+        ],
+    );
+    exchange(&mut net);
+    assert_eq!(net.ask(0, line), r#"["1", "1", "1", "1", "1", "1", (nil), (nil), (nil)]"#);
+    assert_eq!(net.ask(1, line), r#"["1", (nil), (nil), "1", (nil), "1", (nil), (nil), (nil)]"#);
+    // the file is read back without what is no part of the history
+    net.cut(0);
+    eval(&mut net, &["AOF) redis.call('set','g',1)"]);
+    eval(&mut net, &["AOF) redis.call('set','h',1) redis.call('set','i',1)"]);
+    fill(&mut net);
+    exchange(&mut net);
+    assert_eq!(syncs(&mut net), ("1".into(), "1".into()));
+    assert_eq!(net.ask(1, line), r#"["1", (nil), (nil), "1", (nil), "1", (nil), (nil), (nil)]"#);
+    net.kill(0);
+    exchange(&mut net);
+    assert_eq!(net.ask(0, line), r#"["1", (nil), "1", (nil), "1", "1", "1", "1", "1"]"#);
+    net.ask(0, "SELECT 3");
+    assert_eq!((net.ask(0, "GET c"), net.ask(0, "DBSIZE")), ("\"3\"".into(), ":1".into()));
+    assert_eq!(syncs(&mut net), ("0".into(), "1".into()));
+    // memory holds what was kept out of the file, the file does not
+    net.ask(0, "SELECT 0");
+    net.cut(0);
+    eval(&mut net, &["REPLICA) redis.call('set','b',2)"]);
+    exchange(&mut net);
+    assert_eq!((net.ask(1, "GET b"), syncs(&mut net)), ("\"2\"".into(), ("0".into(), "2".into())));
+    net.cut(0);
+    eval(&mut net, &["REPLICA) redis.call('set','b',3)"]);
+    fill(&mut net);
+    exchange(&mut net);
+    assert_eq!((net.ask(1, "GET b"), syncs(&mut net).0), ("\"3\"".into(), "1".into()));
+}

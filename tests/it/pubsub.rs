@@ -1,5 +1,7 @@
 //! Publish and subscribe.
 
+use ruddle::server::consequences::Fed;
+
 use crate::harness::{World, check, check3, converse};
 
 #[test]
@@ -320,7 +322,7 @@ fn publish_goes_to_replicas_but_not_into_the_file() {
     world.ask(a, "SET k 1");
     world.ask(a, "PUBLISH c m");
     world.ask(a, "SPUBLISH c m");
-    let (stream, replicas_only) = world.server.state.feed.take();
+    let Fed { bytes: stream, replicas_only, .. } = world.server.state.feed.take();
     let text = |range: &std::ops::Range<usize>| String::from_utf8(stream[range.clone()].to_vec()).expect("text");
     let kept: Vec<String> = replicas_only.iter().map(text).collect();
     assert_eq!(kept, ["*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n$1\r\nm\r\n", "*3\r\n$8\r\nSPUBLISH\r\n$1\r\nc\r\n$1\r\nm\r\n"]);

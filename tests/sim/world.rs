@@ -381,7 +381,7 @@ impl Story {
 
     /// The second server does what the first one tells.
     fn mirror_effects(&mut self) {
-        let (bytes, _) = self.network.server.state.feed.take();
+        let bytes = self.network.server.state.feed.take().bytes;
         let mut inbound = [Inbound { client: self.mirror_link, bytes: &bytes, fresh: bytes.len(), since: 0, consumed: 0 }];
         self.mirror.turn(self.network.now(), &mut inbound);
         assert_eq!(inbound[0].consumed, bytes.len(), "the stream of effects holds whole commands");

@@ -146,12 +146,53 @@ pub struct Aof {
 pub struct Piece<'a> {
     /// Its bytes: whole commands, no half of a transaction.
     pub bytes: &'a [u8],
-    /// What of them changes no data.
+    /// What of them is not for the file: mostly it changes no data.
     pub left_out: &'a [Range<usize>],
+    /// What is for the file alone, in the order of the places.
+    pub inserted: &'a [Insertion],
+    /// Whether what is left out changes data: then nobody can follow the history through the file here.
+    pub hides_change: bool,
     /// Where it begins.
     pub from: Place,
     /// Whether anybody follows the history, so that its name is worth telling.
     pub named: bool,
+}
+
+/// Commands for the file alone, which are no part of the history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Insertion {
+    /// Before which byte of the piece they stand.
+    pub at: usize,
+    /// The commands.
+    pub bytes: Vec<u8>,
+}
+
+/// A part of what becomes of a piece in a file.
+pub enum Part<'a> {
+    /// Bytes that replicas get, too.
+    Shared(&'a [u8]),
+    /// Bytes that only replicas get: from where to where in the piece.
+    LeftOut(Range<usize>),
+    /// Bytes that only the file gets.
+    Inserted(&'a [u8]),
+}
+
+/// Tells what a file gets of a piece, in order. No insertion is within what is left out.
+pub fn for_file(bytes: &[u8], left_out: &[Range<usize>], inserted: &[Insertion], mut tell: impl FnMut(Part<'_>)) {
+    let (mut at, mut inserted) = (0, inserted.iter().peekable());
+    let end = bytes.len()..bytes.len();
+    for range in left_out.iter().chain([&end]) {
+        while let Some(insertion) = inserted.next_if(|insertion| insertion.at <= range.start) {
+            tell(Part::Shared(&bytes[at..insertion.at]));
+            tell(Part::Inserted(&insertion.bytes));
+            at = insertion.at;
+        }
+        tell(Part::Shared(&bytes[at..range.start]));
+        if !range.is_empty() {
+            tell(Part::LeftOut(range.clone()));
+        }
+        at = range.end;
+    }
 }
 
 /// Tells the file the time, if it is to know it and does not.
@@ -240,19 +281,26 @@ impl Aof {
             self.place = None;
             self.past.clear();
         }
-        if piece.bytes.len() > piece.left_out.iter().map(Range::len).sum() {
+        if piece.bytes.len() > piece.left_out.iter().map(Range::len).sum() || !piece.inserted.is_empty() {
             stamp(buffer, &mut self.told_second, now, stamped);
         }
-        let mut at = 0;
-        for range in piece.left_out {
-            buffer.extend_from_slice(&piece.bytes[at..range.start]);
-            if piece.named && !range.is_empty() {
-                Note::Skip(range.len() as u64).write(buffer);
+        for_file(piece.bytes, piece.left_out, piece.inserted, |part| match part {
+            Part::Shared(bytes) => buffer.extend_from_slice(bytes),
+            Part::LeftOut(_) if !piece.named => {}
+            // a place where the history is not expected is a gap
+            Part::LeftOut(range) if piece.hides_change => {
+                Note::At(Place { offset: piece.from.offset + range.end as u64, ..piece.from }).write(buffer);
             }
-            at = range.end;
-        }
-        buffer.extend_from_slice(&piece.bytes[at..]);
+            Part::LeftOut(range) => Note::Skip(range.len() as u64).write(buffer),
+            Part::Inserted(bytes) => {
+                Note::Local(bytes.len() as u64).write(buffer);
+                buffer.extend_from_slice(bytes);
+            }
+        });
         self.facts.size += (buffer.len() - before) as u64;
+        if piece.hides_change {
+            self.past.clear();
+        }
     }
 
     /// Appends commands that are no part of the history: changes of this replica's own.
