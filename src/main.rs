@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use ruddle::base::{clock, random};
 use ruddle::config::{self, Config, Startup, Supervised};
 use ruddle::net::reactor::Reactor;
-use ruddle::net::{crash, listener, logging, process, processors, stopwatch, supervision, title};
+use ruddle::net::{crash, huge_pages, listener, logging, process, processors, stopwatch, supervision, title};
 use ruddle::persist::child::Spawn;
 use ruddle::persist::storage::{Disk, reason};
 use ruddle::server::{Server, Stop, ceiling};
@@ -54,9 +54,7 @@ fn serve(mut config: Config, program: String) -> Result<(), String> {
     title::start(&config, program);
     process::survive_file_limits();
     processors::plan(&config);
-    if config.disable_thp {
-        process::disable_huge_pages();
-    }
+    let huge_pages_later = huge_pages::start(&config);
     log::info!("Ruddle version={}, bits=64, pid={}, just started", env!("CARGO_PKG_VERSION"), std::process::id());
     log::info!("Running mode=standalone, port={}.", config.port);
     config.maxclients = process::raise_descriptor_limit(config.maxclients);
@@ -72,6 +70,7 @@ fn serve(mut config: Config, program: String) -> Result<(), String> {
     }
     server.state.process.os = process::system_name();
     server.state.process.supervisor = supervisor;
+    server.state.process.huge_pages_from = huge_pages_later.then_some(huge_pages::FROM);
     server.state.process.pid = std::process::id();
     server.state.process.executable = std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default();
     server.state.snapshots.storage = Box::new(Disk);

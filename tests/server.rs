@@ -369,6 +369,28 @@ fn threads_run_on_the_processors_that_they_are_given() {
     assert!(program.started.contains("server-cpulist is no list of processors, and changes nothing: 2-1"), "{}", program.started);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn large_data_may_lie_in_huge_pages_and_small_data_does_not() {
+    let setting = fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled").unwrap_or_default();
+    let granted = |program: &Program| {
+        let status = fs::read_to_string(format!("/proc/{}/status", program.child.id())).expect("a process");
+        status.lines().any(|line| line.trim_end() == "THP_enabled:\t1")
+    };
+    for wanted in ["yes", "no"] {
+        let program = Program::start(&["--enable-debug-command", "yes", "--huge-pages", wanted, "--disable-thp", "no"]);
+        if setting.contains("[madvise]") {
+            assert!(!granted(&program), "the data is small");
+        }
+        // the cron looks ten times a second; DEBUG SLEEP holds it, and it runs in the turn after
+        assert!(program.ask("DEBUG POPULATE 20 key 4000000\r\nDEBUG SLEEP 0.2\r\nPING").contains("+PONG"));
+        match wanted {
+            "yes" => until("they are granted to large data", || granted(&program)),
+            _ => assert!(!granted(&program) || !setting.contains("[madvise]"), "nobody wants them"),
+        }
+    }
+}
+
 #[test]
 fn a_password_is_asked_for() {
     let program = Program::start(&["--requirepass", "secret"]);

@@ -77,12 +77,12 @@ unsafe impl GlobalAlloc for Allocator {
 }
 
 /// jemalloc reads its settings from this symbol: no decay of freed pages on the allocating thread, no random beginnings,
-/// four pages to a slab of things of 16 to 64 bytes.
+/// four pages to a slab of things of 16 to 64 bytes, huge pages for what is that large (if the process allows it: `net/huge_pages.rs`).
 #[cfg(not(miri))]
 #[unsafe(export_name = "_rjem_malloc_conf")]
 static SETTINGS: Option<&'static libc::c_char> = {
     // SAFETY: a C string that lives as long as the program.
-    Some(unsafe { &*c"dirty_decay_ms:-1,muzzy_decay_ms:-1,cache_oblivious:false,slab_sizes:16-64:4".as_ptr() })
+    Some(unsafe { &*c"dirty_decay_ms:-1,muzzy_decay_ms:-1,cache_oblivious:false,slab_sizes:16-64:4,thp:always".as_ptr() })
 };
 
 /// What helper threads have allocated less what they have freed, and what is mapped beside the allocator.

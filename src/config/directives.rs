@@ -219,7 +219,9 @@ settings! {
     "use-exit-on-panic", use_exit_on_panic: bool = "no", Shape::Bool, Hidden,
         "Ends the process with status 1 after a failed assertion instead of aborting it, for tools that look for leaks.";
     "disable-thp", disable_thp: bool = "yes", Shape::Bool, Fixed,
-        "Asks the kernel not to use transparent huge pages for this process, since they make forks costly.";
+        "Where the system gives transparent huge pages to every process (`always`), takes none.";
+    "huge-pages", huge_pages: bool = "yes", Shape::Bool, Fixed,
+        "Lets data of more than 64 MB lie in huge pages if the system grants them (Linux 5.8 or later).";
     "shutdown-on-sigint", shutdown_on_sigint: ShutdownActions = "default", Shape::ShutdownActions, Settable,
         "What SIGINT does: `default`, or any of `save`, `nosave`, `now`, `force`.";
     "shutdown-on-sigterm", shutdown_on_sigterm: ShutdownActions = "default", Shape::ShutdownActions, Settable,

@@ -1,8 +1,9 @@
 //! The world outside: sockets, signals, the real clock, the log, threads for disposal.
 //!
-//! [`reactor::Reactor`] owns every socket and turns the loop; [`listener`] opens the ports; [`process`] is
-//! what a Unix process owes its system (pid file, limits, daemon), [`title`] what `ps` shows of it, [`processors`] where it runs; [`crash`] tells of its bugs; [`web`] serves the metrics port; [`disposal`] frees what takes long,
-//! [`syncer`] syncs files.
+//! [`reactor::Reactor`] owns every socket and turns the loop; [`listener`] opens the ports; [`process`] is what a Unix process
+//! owes its system (pid file, limits, daemon), [`title`] what `ps` shows of it, [`processors`] where it runs, [`huge_pages`] what
+//! its data lies in; [`crash`] tells of its bugs; [`web`] serves the metrics port; [`disposal`] frees what takes long, [`syncer`]
+//! syncs files.
 
 pub mod backlog;
 pub mod connection;
@@ -11,6 +12,7 @@ pub mod courier;
 pub mod crash;
 pub mod dialer;
 pub mod disposal;
+pub mod huge_pages;
 pub mod listener;
 pub mod logging;
 pub mod process;

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::io::Write;
 
-use super::{processors, title};
+use super::{huge_pages, processors, title};
 use crate::base::random;
 use crate::config::Config;
 use crate::persist::child::Errand;
@@ -75,15 +75,6 @@ pub fn survive_file_limits() {
     }
 }
 
-/// Keeps the kernel from backing our memory with huge pages: they make forks and latency worse.
-pub fn disable_huge_pages() {
-    #[cfg(target_os = "linux")]
-    // SAFETY: a flag of this process; failure leaves things as they are.
-    unsafe {
-        libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0);
-    }
-}
-
 /// What a child does first: it shows what it is for, and goes where its kind runs.
 pub fn begin_child(errand: Errand) {
     title::name_child(errand);
@@ -118,6 +109,7 @@ pub fn host() -> Host {
         },
         replace: |path, text| replace(path, text).map_err(|error| reason(&error)),
         raise_descriptor_limit,
+        allow_huge_pages: huge_pages::allow,
         sleep: |time| {
             std::thread::sleep(time);
             time

@@ -54,6 +54,8 @@ pub struct Host {
     pub replace: fn(&str, &[u8]) -> Result<(), String>,
     /// Makes room for that many clients' descriptors; gives for how many there is room.
     pub raise_descriptor_limit: fn(u32) -> u32,
+    /// Lets the data lie in huge pages from now on.
+    pub allow_huge_pages: fn(),
     /// Holds the whole server: DEBUG SLEEP. Gives how long it did.
     pub sleep: fn(Duration) -> Duration,
     /// Ends the connection of that descriptor for its peer; the descriptor stays.
@@ -77,6 +79,7 @@ impl Default for Host {
             read: |_| Err("there is no file system here".to_string()),
             replace: |_, _| Err("there is no file system here".to_string()),
             raise_descriptor_limit: |clients| clients,
+            allow_huge_pages: || {},
             sleep: |_| Duration::ZERO,
             hang_up: |_| {},
             oom_score: || Err("there is no such score here".to_string()),

@@ -289,6 +289,8 @@ pub struct Process {
     pub supervisor: Supervised,
     /// The TCP port that is listened on; 0 if none is.
     pub tcp_port: u16,
+    /// Bytes in use from which on huge pages are allowed; `None` if they are, or never will be.
+    pub huge_pages_from: Option<usize>,
 }
 
 /// The server. See the module's essay.

@@ -471,7 +471,12 @@ impl Server {
         let started = self.state.stopwatch.now();
         self.keyspace.sweep_filings(limits::EXPIRY_SLICE);
         let state = &mut self.state;
-        state.stats.peak_memory = state.stats.peak_memory.max(crate::base::memory::used());
+        let used = crate::base::memory::used();
+        state.stats.peak_memory = state.stats.peak_memory.max(used);
+        if state.process.huge_pages_from.is_some_and(|large| used >= large) {
+            state.process.huge_pages_from = None;
+            (state.host.allow_huge_pages)();
+        }
         let stats = &mut state.stats;
         let traffic = [stats.bytes_in, stats.bytes_out, stats.replication_bytes_in, stats.replication_bytes_out];
         let [input, output, replication_input, replication_output] = traffic;
