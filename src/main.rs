@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use ruddle::base::{clock, random};
 use ruddle::config::{self, Config, Startup, Supervised};
 use ruddle::net::reactor::Reactor;
-use ruddle::net::{crash, huge_pages, listener, logging, process, processors, stopwatch, supervision, title};
+use ruddle::net::{crash, huge_pages, listener, logging, process, processors, stopwatch, supervision, title, watchdog};
 use ruddle::persist::child::Spawn;
 use ruddle::persist::storage::{Disk, reason};
 use ruddle::server::{Server, Stop, ceiling};
@@ -77,6 +77,7 @@ fn serve(mut config: Config, program: String) -> Result<(), String> {
     server.state.snapshots.spawn = Spawn::Fork(process::begin_child);
     crash::configure(server.state.config.crash_log_enabled, server.state.config.use_exit_on_panic);
     crash::catch(&server.state.registry).map_err(|error| format!("Cannot catch signals: {error}"))?;
+    watchdog::configure(server.state.config.watchdog_period);
     log::info!("PID: {} Server initialized", std::process::id());
     server.begin_loading()?;
     let mut reactor = Reactor::new(server, listeners).map_err(|error| format!("Cannot poll the sockets: {error}"))?;

@@ -356,15 +356,16 @@ fn threads_run_on_the_processors_that_they_are_given() {
         folder.map(|entry| tell(entry.expect("a thread").path())).collect()
     };
     let helpers = ["disposal", "reporter", "signals", "syncer"];
-    let program = Program::start(&["--server-cpulist", &first]);
-    for (name, processors) in threads(&program) {
-        assert_eq!(processors, if helpers.contains(&name.as_str()) { &own } else { &first }.as_str(), "{name}");
-    }
-    let program = Program::start(&["--bio_cpulist", &format!("{first}-{first}:2")]);
-    // a helper that has just begun has not moved yet
-    until("the helpers have moved", || {
-        threads(&program).iter().all(|(name, at)| *at == if helpers.contains(&name.as_str()) { first.as_str() } else { own.as_str() })
-    });
+    // a helper that has just begun has neither its name nor its place yet
+    let settles = |program: &Program, main: &str, helper: &str| {
+        until("every thread is where it belongs", || {
+            let threads = threads(program);
+            let all = helpers.iter().all(|helper| threads.iter().any(|(name, _)| name == helper));
+            all && threads.iter().all(|(name, at)| at == if helpers.contains(&name.as_str()) { helper } else { main })
+        });
+    };
+    settles(&Program::start(&["--server-cpulist", &first]), &first, &own);
+    settles(&Program::start(&["--bio_cpulist", &format!("{first}-{first}:2")]), &own, &first);
     let program = Program::start(&["--server-cpulist", "2-1"]);
     assert!(program.started.contains("server-cpulist is no list of processors, and changes nothing: 2-1"), "{}", program.started);
 }
@@ -548,6 +549,23 @@ fn without_crash_log_there_is_no_report() {
 }
 
 /// A snapshot of some keys, written by the program.
+#[test]
+fn the_watchdog_tells_where_a_long_turn_is() {
+    let mut program = Program::start(&["--enable-debug-command", "yes"]);
+    let set = program.ask("DEBUG SLEEP 0.05\r\nCONFIG SET watchdog-period 20\r\nCONFIG GET watchdog-period");
+    assert!(set.contains("+OK\r\n*2\r\n$15\r\nwatchdog-period\r\n$2\r\n20\r\n"), "{set}");
+    assert!(program.ask("DEBUG SLEEP 0.2").starts_with("+OK"));
+    let mut report = String::new();
+    while !report.ends_with("--------\n\n") {
+        assert!(program.log.read_line(&mut report).expect("text") > 0, "the program ended:\n{report}");
+    }
+    assert!(report.contains("--- WATCHDOG TIMER EXPIRED ---"), "{report}");
+    assert!(report.contains("The command that runs or ran last: debug, client id="), "{report}");
+    assert!(report.contains("reactor::Reactor::run"), "{report}");
+    assert!(program.ask("CONFIG SET watchdog-period 0").starts_with("+OK"));
+    assert_eq!(program.ask("PING"), "+PONG\r\n+OK\r\n");
+}
+
 fn snapshot() -> Vec<u8> {
     let program = Program::start(&["--enable-debug-command", "yes", "--save", ""]);
     assert!(program.ask("DEBUG POPULATE 500\r\nSAVE").starts_with("+OK\r\n+OK"));

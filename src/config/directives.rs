@@ -218,6 +218,8 @@ settings! {
         "Logs a report when the server crashes.";
     "use-exit-on-panic", use_exit_on_panic: bool = "no", Shape::Bool, Hidden,
         "Ends the process with status 1 after a failed assertion instead of aborting it, for tools that look for leaks.";
+    "watchdog-period", watchdog_period: u32 = "0", int(0, INT), Hidden,
+        "Milliseconds that one turn of the event loop may take before the log tells where it is; 0 is for ever.";
     "disable-thp", disable_thp: bool = "yes", Shape::Bool, Fixed,
         "Where the system gives transparent huge pages to every process (`always`), takes none.";
     "huge-pages", huge_pages: bool = "yes", Shape::Bool, Fixed,

@@ -38,7 +38,7 @@ use crate::server::{Server, moment};
 /// Signals that mean a bug: each is fatal.
 const SIGNALS: [libc::c_int; 5] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGABRT];
 /// Frames of the stack that are noted.
-const FRAMES: usize = 64;
+pub(super) const FRAMES: usize = 64;
 /// Bytes of the stack on which the handler runs.
 const STACK: usize = 128 * 1024;
 
@@ -177,7 +177,7 @@ fn thread_id() -> i32 {
 }
 
 /// What tells threads of this process apart.
-fn this_thread() -> usize {
+pub(super) fn this_thread() -> usize {
     // SAFETY: a number of the calling thread; may be called by a handler.
     unsafe { libc::pthread_self() as usize }
 }
@@ -187,15 +187,37 @@ fn take_frames() {
     if this_thread() != MAIN.load(Ordering::Relaxed) {
         return;
     }
+    note_frames(&TAKEN);
+}
+
+/// Notes the frames of the calling thread. May be called by a handler.
+pub(super) fn note_frames(place: &[AtomicUsize; FRAMES]) {
+    place.iter().for_each(|frame| frame.store(0, Ordering::Relaxed));
     let mut at = 0;
-    // SAFETY: every other thread that wants this at the same time waits or is about to die with the process.
+    // SAFETY: a stack is walked by its own thread, and what the walk reads of the program does not change.
     unsafe {
         backtrace::trace_unsynchronized(|frame| {
-            TAKEN[at].store(frame.ip() as usize, Ordering::Relaxed);
+            place[at].store(frame.ip() as usize, Ordering::Relaxed);
             at += 1;
             at < FRAMES
         });
     }
+}
+
+/// What is known of noted frames, a line each.
+pub(super) fn name_frames(place: &[AtomicUsize; FRAMES]) -> String {
+    let mut trace = String::new();
+    for frame in place.iter().map(|frame| frame.load(Ordering::Relaxed)).take_while(|&frame| frame != 0) {
+        name_frame(frame, &mut trace);
+    }
+    trace
+}
+
+/// The command that runs or ran last, and its client's number.
+pub(super) fn current_command() -> Option<(String, u64)> {
+    let (command, client) = moment::last()?;
+    let names = NAMES.try_lock().ok()?;
+    Some((names.get(usize::from(command.0)).map_or("?".to_string(), String::clone), client))
 }
 
 /// Lets the reporter write, and waits for it; `false` if it is stuck.
@@ -255,9 +277,7 @@ fn report_signal() {
     if TAKEN[0].load(Ordering::Relaxed) == 0 {
         trace.push_str("a helper thread, whose frames are not noted\n");
     }
-    for frame in TAKEN.iter().map(|frame| frame.load(Ordering::Relaxed)).take_while(|&frame| frame != 0) {
-        name_frame(frame, &mut trace);
-    }
+    trace.push_str(&name_frames(&TAKEN));
     log::warn!("\n------ STACK TRACE ------\n{trace}------ STACK TRACE DONE ------");
     report_rest();
 }
@@ -307,12 +327,9 @@ fn report_rest() {
         Ok(info) if !info.is_empty() => log::warn!("\n------ INFO OUTPUT ------\n{}", info.replace('\r', "")),
         _ => log::warn!("\n------ INFO OUTPUT ------\nnone was noted yet"),
     }
-    let current = match (moment::last(), NAMES.try_lock()) {
-        (Some((command, client)), Ok(names)) => {
-            let name = names.get(usize::from(command.0)).map_or("?", String::as_str);
-            format!("the command that runs or ran last: {name}\nof the client: id={client}")
-        }
-        _ => "no command has run".to_string(),
+    let current = match current_command() {
+        Some((name, client)) => format!("the command that runs or ran last: {name}\nof the client: id={client}"),
+        None => "no command has run".to_string(),
     };
     log::warn!("\n------ CURRENT CLIENT INFO ------\n{current}");
     log::warn!(

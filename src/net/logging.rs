@@ -2,9 +2,14 @@
 //!
 //! Levels: `#` warning (and errors), `*` notice, `-` verbose, `.` debug. A log file is opened for each
 //! line, so that it can be rotated at any time; a full disk costs the line and nothing else.
+#![allow(unsafe_code)]
 
-use std::fs::OpenOptions;
+use std::fmt::Arguments;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::mem::ManuallyDrop;
+use std::os::fd::FromRawFd;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use env_logger::{Builder, Target, WriteStyle};
@@ -14,6 +19,8 @@ use super::syslog::Both;
 use crate::config::{Config, LogLevel};
 use crate::persist::storage::reason;
 
+/// Where the log goes, as `logfile` says.
+static PLACE: OnceLock<String> = OnceLock::new();
 static ROLE: AtomicU8 = AtomicU8::new(b'M');
 
 /// Sets the letter of the role: `M`, `S`, or `C` in a child.
@@ -49,8 +56,34 @@ impl Write for Rotating {
     }
 }
 
+fn line(sign: char, text: &Arguments<'_>) -> String {
+    let now = chrono::Local::now().format("%d %b %Y %H:%M:%S%.3f");
+    let role = char::from(ROLE.load(Ordering::Relaxed));
+    format!("{}:{role} {now} {sign} {text}", std::process::id())
+}
+
+/// A warning of another thread than the one that forks: no lock is taken that a child would find taken for ever. The
+/// system's log does not get it.
+pub fn warn_aside(text: &Arguments<'_>) {
+    let mut line = line('#', text);
+    line.push('\n');
+    match PLACE.get().map(String::as_str) {
+        None => {}
+        Some("") => {
+            // SAFETY: descriptor 1 is not closed: it is borrowed for one write.
+            let mut output = ManuallyDrop::new(unsafe { File::from_raw_fd(1) });
+            let _ = output.write_all(line.as_bytes());
+        }
+        Some(path) => {
+            let _ = Rotating(path.to_string()).write(line.as_bytes());
+        }
+    }
+}
+
 /// Starts the log. The error names a file that cannot be written.
 pub fn start(config: &Config) -> Result<(), String> {
+    // it is started once
+    let _ = PLACE.set(config.logfile.clone());
     let mut builder = Builder::new();
     builder.filter_level(LevelFilter::Off).filter_module("ruddle", LevelFilter::Trace).write_style(WriteStyle::Never).format(
         |out, record| {
@@ -60,9 +93,7 @@ pub fn start(config: &Config) -> Result<(), String> {
                 Level::Debug => '-',
                 Level::Trace => '.',
             };
-            let now = chrono::Local::now().format("%d %b %Y %H:%M:%S%.3f");
-            let role = char::from(ROLE.load(Ordering::Relaxed));
-            writeln!(out, "{}:{role} {now} {sign} {}", std::process::id(), record.args())
+            writeln!(out, "{}", line(sign, record.args()))
         },
     );
     if config.logfile.is_empty() {

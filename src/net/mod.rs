@@ -2,7 +2,8 @@
 //!
 //! [`reactor::Reactor`] owns every socket and turns the loop; [`listener`] opens the ports; [`process`] is what a Unix process
 //! owes its system (pid file, limits, daemon), [`title`] what `ps` shows of it, [`processors`] where it runs, [`huge_pages`] what
-//! its data lies in; [`crash`] tells of its bugs; [`web`] serves the metrics port; [`disposal`] frees what takes long, [`syncer`]
+//! its data lies in; [`crash`] tells of its bugs, [`watchdog`] of what takes
+//! too long; [`web`] serves the metrics port; [`disposal`] frees what takes long, [`syncer`]
 //! syncs files.
 
 pub mod backlog;
@@ -24,4 +25,5 @@ pub mod supervision;
 pub mod syncer;
 pub mod syslog;
 pub mod title;
+pub mod watchdog;
 pub mod web;

@@ -7,10 +7,12 @@
 //! Only Linux lets a thread choose; elsewhere a list is refused in the log.
 #![allow(unsafe_code)]
 
+use std::io;
 use std::sync::OnceLock;
 
 use crate::config::Config;
 use crate::persist::child::Errand;
+use crate::persist::storage::reason;
 
 /// Processors beyond this cannot be named.
 const MOST: usize = 1024;
@@ -42,8 +44,11 @@ fn parse(list: &str) -> Option<Vec<usize>> {
 /// Remembers where helper threads and children are to run: on the processors listed or, without a list, helpers where the
 /// process was started and children where the main thread is.
 pub fn plan(config: &Config) {
+    let before = current();
     let listed = if config.bio_cpulist.is_empty() { None } else { understood("bio-cpulist", &config.bio_cpulist) };
-    let helpers = listed.unwrap_or_else(current);
+    // whether that can be is tried here: a helper must not write to the log while this thread may fork
+    let helpers = listed.filter(|list| obeyed("bio-cpulist", pin(list))).unwrap_or_else(|| before.clone());
+    obeyed("bio-cpulist", pin(&before));
     // it is set once, at the start
     let _ = PLAN.set(Plan { helpers, snapshots: config.bgsave_cpulist.clone(), rewrites: config.aof_rewrite_cpulist.clone() });
 }
@@ -51,7 +56,7 @@ pub fn plan(config: &Config) {
 /// Moves the calling thread, a helper, to where helpers run.
 pub fn pin_helper() {
     if let Some(plan) = PLAN.get() {
-        pin(&plan.helpers, "bio-cpulist");
+        let _ = pin(&plan.helpers);
     }
 }
 
@@ -75,8 +80,16 @@ fn pin_to(directive: &str, list: &str) {
     if !list.is_empty()
         && let Some(processors) = understood(directive, list)
     {
-        pin(&processors, directive);
+        obeyed(directive, pin(&processors));
     }
+}
+
+/// Whether it worked; if not, the log says so.
+fn obeyed(directive: &str, outcome: io::Result<()>) -> bool {
+    if let Err(error) = &outcome {
+        log::warn!("{directive} cannot be obeyed: {}", reason(error));
+    }
+    outcome.is_ok()
 }
 
 fn understood(directive: &str, list: &str) -> Option<Vec<usize>> {
@@ -88,9 +101,9 @@ fn understood(directive: &str, list: &str) -> Option<Vec<usize>> {
 }
 
 #[cfg(target_os = "linux")]
-fn pin(processors: &[usize], directive: &str) {
+fn pin(processors: &[usize]) -> io::Result<()> {
     if processors.is_empty() {
-        return;
+        return Ok(());
     }
     // SAFETY: all zeros is an empty set, and each processor is within it.
     let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
@@ -99,17 +112,12 @@ fn pin(processors: &[usize], directive: &str) {
         unsafe { libc::CPU_SET(processor, &mut set) };
     }
     // SAFETY: the pointer is to a live set of that size.
-    if unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set) } != 0 {
-        let error = std::io::Error::last_os_error();
-        log::warn!("{directive} cannot be obeyed: {}", crate::persist::storage::reason(&error));
-    }
+    if unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn pin(processors: &[usize], directive: &str) {
-    if !processors.is_empty() {
-        log::warn!("{directive} cannot be obeyed: this system does not let a thread choose its processors");
-    }
+fn pin(processors: &[usize]) -> io::Result<()> {
+    if processors.is_empty() { Ok(()) } else { Err(io::Error::from(io::ErrorKind::Unsupported)) }
 }
 
 /// Where the calling thread may run; empty if that is not known.

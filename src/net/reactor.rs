@@ -29,6 +29,7 @@ use super::logging;
 use super::signals::{Signal, Signals};
 use super::syncer::Syncer;
 use super::title;
+use super::watchdog;
 use super::web::Web;
 use crate::base::clock::{self, Millis, Now};
 use crate::config::Config;
@@ -186,6 +187,7 @@ impl Reactor {
             let busy = !self.ready.is_empty() || self.accepting.contains(&true) || self.server.has_slices_to_send();
             let timeout = if busy { Duration::ZERO } else { wait(next) };
             self.poll(&mut events, timeout, asked)?;
+            watchdog::turn_begins();
             let now = clock::now();
             for event in &events {
                 self.take_event(now, event);
@@ -207,6 +209,7 @@ impl Reactor {
             self.after();
             crash::note(&self.server, now);
             asked = self.server.state.turn_ended(self.polled_at);
+            watchdog::turn_ends();
             if let Some(stop) = self.server.state.stop.take() {
                 if matches!(stop, Stop::Orderly(_)) {
                     self.flush();
@@ -681,6 +684,7 @@ impl Reactor {
                 "crash-log-enabled" | "use-exit-on-panic" => {
                     crash::configure(state.config.crash_log_enabled, state.config.use_exit_on_panic)
                 }
+                "watchdog-period" => watchdog::configure(state.config.watchdog_period),
                 "proc-title-template" | "bind" | "port" => title::renew(&state.config),
                 _ => {}
             }
