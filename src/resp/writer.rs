@@ -106,9 +106,14 @@ impl<'a> Reply<'a> {
 
     /// A simple string; the text has no line end.
     pub fn simple(&mut self, text: &str) {
-        debug_assert!(!text.contains(['\r', '\n']));
+        self.simple_bytes(text.as_bytes());
+    }
+
+    /// A status of any bytes but line ends.
+    pub fn simple_bytes(&mut self, text: &[u8]) {
+        debug_assert!(!text.iter().any(|byte| matches!(byte, b'\r' | b'\n')));
         self.out.push(b'+');
-        self.out.extend_from_slice(text.as_bytes());
+        self.out.extend_from_slice(text);
         self.out.extend_from_slice(b"\r\n");
     }
 

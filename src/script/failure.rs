@@ -7,6 +7,8 @@ use std::fmt;
 
 use mlua::{Lua, Table, Value};
 
+use super::give::until_zero;
+
 /// What a function of ours raises.
 #[derive(Debug)]
 pub(super) enum Raised {
@@ -133,7 +135,7 @@ pub(super) fn text_of(failure: &Value) -> Vec<u8> {
         return [b"ERR ", failure.to_string().unwrap_or_default().as_bytes()].concat();
     };
     match table.raw_get::<Value>("err") {
-        Ok(Value::String(text)) => text.as_bytes().to_vec(),
+        Ok(Value::String(text)) => until_zero(&text.as_bytes()).to_vec(),
         Ok(Value::Integer(number)) => number.to_string().into_bytes(),
         Ok(Value::Number(number)) => number.to_string().into_bytes(),
         _ => b"ERR unknown error".to_vec(),

@@ -80,6 +80,11 @@ fn one_line(text: &[u8]) -> Vec<u8> {
     text.iter().map(|&byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte }).collect()
 }
 
+/// What C takes for the text: what comes before the first zero byte.
+pub(super) fn until_zero(text: &[u8]) -> &[u8] {
+    &text[..text.iter().position(|&byte| byte == 0).unwrap_or(text.len())]
+}
+
 fn field(table: &Table, name: &str) -> Value {
     table.raw_get(name).unwrap_or(Value::Nil)
 }
@@ -171,13 +176,13 @@ impl Giver<'_, '_> {
     fn write_tagged(&mut self, table: &Table) -> bool {
         let reply = &mut *self.reply;
         if let Some(text) = text_of(&field(table, "err")) {
-            let text = text.strip_prefix(b"-").unwrap_or(&text);
+            let text = until_zero(text.strip_prefix(b"-").unwrap_or(&text));
             reply.error(text);
             if !matches!(field(table, "ignore_error_stats_update"), Value::Boolean(true)) {
                 self.errors.push(text.to_vec());
             }
         } else if let Some(text) = text_of(&field(table, "ok")) {
-            reply.simple(&String::from_utf8_lossy(&one_line(&text)));
+            reply.simple_bytes(&one_line(until_zero(&text)));
         } else if let Some(double) = number_of(&field(table, "double")) {
             reply.double(double);
         } else if let Value::String(digits) = field(table, "big_number") {

@@ -3,7 +3,11 @@
 //! Neither direction recurses: an encoder keeps the tables that it is in, a decoder those that it fills, each on a
 //! stack of its own, so that any depth that a script allows costs memory alone.
 //!
-//! Settings hold for all scripts until they are changed, as in Redis.
+//! Settings hold for all scripts until they are changed, as in Redis. A script that wants its own takes a copy
+//! of the library (`cjson.new`).
+
+use std::cell::RefCell;
+use std::rc::Rc;
 
 use mlua::{Lua, MultiValue, Table, Value};
 
@@ -48,30 +52,43 @@ impl Default for Settings {
     }
 }
 
-/// The library.
+/// A function of the library: it is given the settings of its copy, and its arguments.
+type Function = fn(&Lua, &mut Settings, MultiValue) -> mlua::Result<MultiValue>;
+
+/// What the library is made of.
+const FUNCTIONS: &[(&str, Function)] = &[
+    ("encode", |lua, settings, words| one(encode(lua, settings, words))),
+    ("decode", |lua, settings, words| one(decode(lua, settings, words))),
+    ("encode_max_depth", |lua, settings, words| one(depth(lua, &words, "encode_max_depth", &mut settings.encode_depth))),
+    ("decode_max_depth", |lua, settings, words| one(depth(lua, &words, "decode_max_depth", &mut settings.decode_depth))),
+    ("encode_number_precision", |lua, settings, words| one(precision(lua, settings, words))),
+    ("encode_sparse_array", sparse_array),
+    ("encode_keep_buffer", |_, settings, words| one(Ok(switch(&words, &mut settings.keep_buffer)))),
+    ("decode_invalid_numbers", |_, settings, words| one(Ok(switch(&words, &mut settings.decode_invalid)))),
+    ("encode_invalid_numbers", |lua, settings, words| one(encode_invalid(lua, settings, words))),
+];
+
+fn one(value: mlua::Result<Value>) -> mlua::Result<MultiValue> {
+    Ok(MultiValue::from_iter([value?]))
+}
+
+/// The library. `new` makes another copy, whose settings are its own.
 pub(super) fn library(lua: &Lua) -> mlua::Result<Table> {
-    lua.set_app_data(Settings::default());
+    let settings = Rc::new(RefCell::new(Settings::default()));
     let library = lua.create_table()?;
     library.raw_set("_NAME", "cjson")?;
     library.raw_set("_VERSION", "2.1.0")?;
     library.raw_set("null", Value::NULL)?;
-    library.raw_set("encode", lua.create_function(encode)?)?;
-    library.raw_set("decode", lua.create_function(decode)?)?;
-    library
-        .raw_set("encode_max_depth", lua.create_function(|lua, words| depth(lua, &words, "encode_max_depth", |s| &mut s.encode_depth))?)?;
-    library
-        .raw_set("decode_max_depth", lua.create_function(|lua, words| depth(lua, &words, "decode_max_depth", |s| &mut s.decode_depth))?)?;
-    library.raw_set("encode_number_precision", lua.create_function(precision)?)?;
-    library.raw_set("encode_sparse_array", lua.create_function(sparse_array)?)?;
-    library.raw_set("encode_keep_buffer", lua.create_function(|lua, words| switch(lua, &words, |s| &mut s.keep_buffer))?)?;
-    library.raw_set("decode_invalid_numbers", lua.create_function(|lua, words| switch(lua, &words, |s| &mut s.decode_invalid))?)?;
-    library.raw_set("encode_invalid_numbers", lua.create_function(encode_invalid)?)?;
+    library.raw_set("new", lua.create_function(|lua, _: MultiValue| self::library(lua))?)?;
+    for (name, function) in FUNCTIONS {
+        let settings = settings.clone();
+        let called = move |lua: &Lua, words| {
+            let mut settings = settings.try_borrow_mut().map_err(|_| failure::text(lua, "cjson is in use"))?;
+            function(lua, &mut settings, words)
+        };
+        library.raw_set(*name, lua.create_function(called)?)?;
+    }
     Ok(library)
-}
-
-fn with_settings<R>(lua: &Lua, work: impl FnOnce(&mut Settings) -> R) -> mlua::Result<R> {
-    let mut settings = lua.app_data_mut::<Settings>().ok_or_else(|| failure::text(lua, "cjson is in use"))?;
-    Ok(work(&mut settings))
 }
 
 /// An integer argument within a range; `None` if it was not given.
@@ -84,63 +101,56 @@ fn integer(lua: &Lua, words: &MultiValue, at: usize, function: &str, most: usize
     }
 }
 
-fn depth(lua: &Lua, words: &MultiValue, function: &str, field: fn(&mut Settings) -> &mut usize) -> mlua::Result<usize> {
+fn depth(lua: &Lua, words: &MultiValue, function: &str, field: &mut usize) -> mlua::Result<Value> {
     let wanted = integer(lua, words, 0, function, i32::MAX as usize)?;
     if wanted == Some(0) {
         return Err(failure::text(lua, format!("bad argument #1 to '{function}' (expected integer between 1 and {})", i32::MAX)));
     }
-    with_settings(lua, |settings| {
-        let field = field(settings);
-        *field = wanted.unwrap_or(*field);
-        *field
-    })
+    *field = wanted.unwrap_or(*field);
+    Ok(whole(*field))
 }
 
-fn precision(lua: &Lua, words: MultiValue) -> mlua::Result<usize> {
+fn whole(number: usize) -> Value {
+    Value::Number(number as f64)
+}
+
+fn precision(lua: &Lua, settings: &mut Settings, words: MultiValue) -> mlua::Result<Value> {
     let wanted = integer(lua, &words, 0, "encode_number_precision", 14)?;
     if wanted == Some(0) {
         return Err(failure::text(lua, "bad argument #1 to 'encode_number_precision' (expected integer between 1 and 14)"));
     }
-    with_settings(lua, |settings| {
-        settings.precision = wanted.unwrap_or(settings.precision);
-        settings.precision
-    })
+    settings.precision = wanted.unwrap_or(settings.precision);
+    Ok(whole(settings.precision))
 }
 
-fn sparse_array(lua: &Lua, words: MultiValue) -> mlua::Result<(bool, f64, f64)> {
+fn sparse_array(lua: &Lua, settings: &mut Settings, words: MultiValue) -> mlua::Result<MultiValue> {
     let ratio = integer(lua, &words, 1, "encode_sparse_array", i32::MAX as usize)?;
     let safe = integer(lua, &words, 2, "encode_sparse_array", i32::MAX as usize)?;
-    with_settings(lua, |settings| {
-        if let Some(Value::Boolean(convert)) = words.front() {
-            settings.sparse_convert = *convert;
-        }
-        settings.sparse_ratio = ratio.map_or(settings.sparse_ratio, |ratio| ratio as f64);
-        settings.sparse_safe = safe.map_or(settings.sparse_safe, |safe| safe as f64);
-        (settings.sparse_convert, settings.sparse_ratio, settings.sparse_safe)
-    })
+    settings.sparse_convert = convert(&words, settings.sparse_convert);
+    settings.sparse_ratio = ratio.map_or(settings.sparse_ratio, |ratio| ratio as f64);
+    settings.sparse_safe = safe.map_or(settings.sparse_safe, |safe| safe as f64);
+    let told = [Value::Boolean(settings.sparse_convert), Value::Number(settings.sparse_ratio), Value::Number(settings.sparse_safe)];
+    Ok(MultiValue::from_iter(told))
 }
 
-fn switch(lua: &Lua, words: &MultiValue, field: fn(&mut Settings) -> &mut bool) -> mlua::Result<bool> {
-    with_settings(lua, |settings| {
-        let field = field(settings);
-        if let Some(Value::Boolean(wanted)) = words.front() {
-            *field = *wanted;
-        }
-        *field
-    })
+/// The first argument if it is a boolean.
+fn convert(words: &MultiValue, otherwise: bool) -> bool {
+    words.front().and_then(Value::as_boolean).unwrap_or(otherwise)
 }
 
-fn encode_invalid(lua: &Lua, words: MultiValue) -> mlua::Result<Value> {
-    let invalid = with_settings(lua, |settings| {
-        match words.front() {
-            Some(Value::Boolean(true)) => settings.encode_invalid = Invalid::Written,
-            Some(Value::Boolean(false)) => settings.encode_invalid = Invalid::Refused,
-            Some(Value::String(word)) if word.as_bytes() == *b"null" => settings.encode_invalid = Invalid::Null,
-            _ => {}
-        }
-        settings.encode_invalid
-    })?;
-    match invalid {
+fn switch(words: &MultiValue, field: &mut bool) -> Value {
+    *field = convert(words, *field);
+    Value::Boolean(*field)
+}
+
+fn encode_invalid(lua: &Lua, settings: &mut Settings, words: MultiValue) -> mlua::Result<Value> {
+    match words.front() {
+        Some(Value::Boolean(true)) => settings.encode_invalid = Invalid::Written,
+        Some(Value::Boolean(false)) => settings.encode_invalid = Invalid::Refused,
+        Some(Value::String(word)) if word.as_bytes() == *b"null" => settings.encode_invalid = Invalid::Null,
+        _ => {}
+    }
+    match settings.encode_invalid {
         Invalid::Null => lua.create_string("null").map(Value::String),
         other => Ok(Value::Boolean(other == Invalid::Written)),
     }
@@ -155,16 +165,13 @@ enum Open {
 /// Why a value cannot be written.
 type Refusal = String;
 
-fn encode(lua: &Lua, words: MultiValue) -> mlua::Result<Value> {
+fn encode(lua: &Lua, settings: &mut Settings, words: MultiValue) -> mlua::Result<Value> {
     if words.len() != 1 {
         return Err(failure::text(lua, "bad argument #1 to 'encode' (expected 1 argument)"));
     }
-    let text = with_settings(lua, |settings| {
-        let mut encoder = Encoder { settings, out: Vec::new(), open: Vec::new() };
-        encoder.all(&words[0]).map(|()| encoder.out)
-    })?;
-    match text {
-        Ok(text) => lua.create_string(text).map(Value::String),
+    let mut encoder = Encoder { settings, out: Vec::new(), open: Vec::new() };
+    match encoder.all(&words[0]) {
+        Ok(()) => lua.create_string(encoder.out).map(Value::String),
         Err(refusal) => Err(failure::text(lua, refusal)),
     }
 }
@@ -560,7 +567,7 @@ struct Filling {
     count: usize,
 }
 
-fn decode(lua: &Lua, words: MultiValue) -> mlua::Result<Value> {
+fn decode(lua: &Lua, settings: &mut Settings, words: MultiValue) -> mlua::Result<Value> {
     if words.len() != 1 {
         return Err(failure::text(lua, "bad argument #1 to 'decode' (expected 1 argument)"));
     }
@@ -575,8 +582,8 @@ fn decode(lua: &Lua, words: MultiValue) -> mlua::Result<Value> {
     if text.len() >= 2 && (text[0] == 0 || text[1] == 0) {
         return Err(failure::text(lua, "JSON parser does not support UTF-16 or UTF-32"));
     }
-    let (decode_invalid, depth) = with_settings(lua, |settings| (settings.decode_invalid, settings.decode_depth))?;
-    decode_all(lua, &mut Scanner { text: &text, at: 0, began: 0, decode_invalid }, depth)
+    let mut scanner = Scanner { text: &text, at: 0, began: 0, decode_invalid: settings.decode_invalid };
+    decode_all(lua, &mut scanner, settings.decode_depth)
 }
 
 fn expected(lua: &Lua, scanner: &Scanner<'_>, what: &str, found: &Token) -> mlua::Error {

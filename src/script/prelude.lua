@@ -252,11 +252,18 @@ function redis.pcall(...)
   return raised(reply)
 end
 
+-- What C takes for the text: what comes before the first zero byte.
+local function until_zero(text)
+  local zero = find(text, '\0', 1, true)
+  return zero and sub(text, 1, zero - 1) or text
+end
+
 function redis.error_reply(...)
   local text = ...
   if select('#', ...) ~= 1 or type(text) ~= 'string' then
     return { err = RIGHT_WORD }
   end
+  text = until_zero(text)
   if byte(text) == 45 then
     text = sub(text, 2)
   end

@@ -22,6 +22,9 @@ fn one_entry_in_full() {
 fn keys_of_commands() {
     check(&[
         ("COMMAND GETKEYS GET k", "[\"k\"]"),
+        ("COMMAND GETKEYS SPUBLISH channel message", "-ERR The command has no key arguments"),
+        ("COMMAND GETKEYSANDFLAGS SPUBLISH channel message", "-ERR The command has no key arguments"),
+        ("COMMAND GETKEYS SSUBSCRIBE channel", "-ERR The command has no key arguments"),
         ("COMMAND GETKEYS SET k v EX 10", "[\"k\"]"),
         ("COMMAND GETKEYS MSET a 1 b 2", "[\"a\", \"b\"]"),
         ("COMMAND GETKEYS DEL a b c", "[\"a\", \"b\", \"c\"]"),

@@ -54,6 +54,26 @@ fn results_become_replies() {
 }
 
 #[test]
+fn statuses_and_errors_end_at_a_zero_byte() {
+    check(&[
+        (r#"EVAL "return {ok=ARGV[1]}" 0 "a\x00b""#, "+a"),
+        (r#"EVAL "return {ok=ARGV[1]}" 0 "\xff\xfe x""#, "+\\xff\\xfe x"),
+        (r#"EVAL "return {err=ARGV[1]}" 0 "a\x00b""#, "-a"),
+        (r#"EVAL "return {err=ARGV[1]}" 0 "\x00""#, "-"),
+        (r#"EVAL "return redis.error_reply(ARGV[1])" 0 "a\x00b""#, "-ERR a"),
+        (r#"EVAL "return redis.error_reply(ARGV[1]).err" 0 "a\x00b""#, "\"ERR a\""),
+        (r#"EVAL "return redis.status_reply(ARGV[1])" 0 "a\x00b""#, "+a"),
+        (r#"EVAL "return redis.status_reply(ARGV[1]).ok" 0 "a\x00b""#, "\"a\\x00b\""),
+        (r#"EVAL "error({err=ARGV[1]})" 0 "a\x00b""#, "-a script: 1a0606c289ee965f6cdad18fc0845dc531f3ccc3, on @user_script:1."),
+        (
+            r#"EVAL "error(ARGV[1])" 0 "a\x00b""#,
+            "-ERR user_script:1: a script: 913fe641966fcaeb713b90856ef1c03b8b877ba5, on @user_script:1.",
+        ),
+        (r#"EVAL "return ARGV[1]" 0 "a\x00b""#, "\"a\\x00b\""),
+    ]);
+}
+
+#[test]
 fn replies_become_values() {
     check(&[
         ("SET s text", "+OK"),
@@ -594,6 +614,19 @@ fn json() {
     ] {
         fails(script, &format!("ERR user_script:1: {error} {{}}:1."));
     }
+}
+
+#[test]
+fn a_copy_of_the_json_library_has_settings_of_its_own() {
+    let script = "local own = cjson.new() own.encode_number_precision(3) \
+                  return {cjson.encode(1/3), own.encode(1/3), own.encode({own.null}), own.decode('null') == cjson.null}";
+    check(&[
+        (&format!("EVAL \"{script}\" 0"), "[\"0.33333333333333\", \"0.333\", \"[null]\", :1]"),
+        ("EVAL \"return {cjson.encode(1/3), cjson.encode_number_precision()}\" 0", "[\"0.33333333333333\", :14]"),
+        ("EVAL \"return {cjson.new().encode_sparse_array(true, 3, 4)}\" 0", "[:1, :3, :4]"),
+        ("EVAL \"return {cjson.encode_sparse_array()}\" 0", "[(nil), :2, :10]"),
+        ("EVAL \"cjson.new().x = 1 return cjson.new()._NAME\" 0", "\"cjson\""),
+    ]);
 }
 
 #[test]

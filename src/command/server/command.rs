@@ -427,7 +427,8 @@ fn keys_of(ctx: &Ctx<'_>, args: Args<'_>) -> Result<Vec<(usize, &'static [&'stat
     let registry = &ctx.state.registry;
     let id = registry.resolve(args.at(0), args.get(1)).ok_or(Error::fixed("ERR Invalid command specified"))?;
     let row = registry.get(id).row;
-    if row.keys.is_empty() {
+    // a shard channel is found like a key and is none
+    if row.keys.iter().all(|spec| spec.flags.contains(&"not_key")) {
         return Err(Error::fixed("ERR The command has no key arguments"));
     }
     if !row.takes(args.len()) {

@@ -12,6 +12,7 @@ use ruddle::base::text;
 use ruddle::resp::reader::Reply;
 
 use super::link::{Words, decode};
+use super::scripts;
 
 /// What became of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub enum Rule {
     Shape,
     /// Numbers no further apart than this.
     Within(i64),
+    /// The same elements at every depth.
+    AnyOrderWithin,
     /// Moments and waiting times no further apart than a story may take; all else equal.
     Clock,
 }
@@ -49,6 +52,7 @@ impl Rule {
         match self {
             Rule::AnyOrder => "in any order".to_string(),
             Rule::AnyOrderOfPairs => "pairs in any order".to_string(),
+            Rule::AnyOrderWithin => "in any order, at every depth".to_string(),
             Rule::Scan => "in any order if one call returned all, else by form".to_string(),
             Rule::Shape => "by type and length".to_string(),
             Rule::Within(distance) => format!("within {distance}"),
@@ -134,6 +138,14 @@ pub const LENIENT: &[Leniency] = &[
         when: always,
     },
     Leniency {
+        commands: &["dump"],
+        rule: Rule::Shape,
+        reason: "the bytes carry the version of the format; every value is restored across at a story's end",
+        when: always,
+    },
+    Leniency { commands: &["memory usage"], rule: Rule::Shape, reason: "a value takes other memory here", when: always },
+    Leniency { commands: &["function list"], rule: Rule::AnyOrderWithin, reason: "hash tables have no order", when: always },
+    Leniency {
         commands: &["ttl", "httl", "expiretime", "hexpiretime", "object idletime"],
         rule: Rule::Within(60),
         reason: "counted from when the server handled an earlier request",
@@ -175,6 +187,14 @@ fn strange_count(words: &Words, ours: &Reply, theirs: &Reply) -> bool {
     *ours == refused && *theirs != refused && words.iter().skip(3).any(strange)
 }
 
+const ZERO: &str = "ALPHA compares whole words; the C library that Redis asks stops at a zero byte, and words that are equal up to there come in any order";
+
+fn strange_word(words: &Words, ours: &Reply, theirs: &Reply) -> bool {
+    let said = |token: &[u8]| words.iter().any(|word| word.eq_ignore_ascii_case(token));
+    let rule = if said(b"limit") { Rule::Shape } else { Rule::AnyOrder };
+    said(b"alpha") && holds(rule, words, ours, theirs) && [ours, theirs].iter().any(|reply| reply.to_string().contains("\\x00"))
+}
+
 /// What this server does otherwise on purpose.
 pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
@@ -187,6 +207,8 @@ pub const DELIBERATE: &[Deliberate] = &[
         reason: "values are not shared; Redis's shared small integers have been idle for longer than the server runs",
         matches: |_, ours, theirs| matches!((ours, theirs), (Reply::Integer(0..=60), Reply::Integer(61..))),
     },
+    Deliberate { command: "sort", reason: ZERO, matches: strange_word },
+    Deliberate { command: "sort_ro", reason: ZERO, matches: strange_word },
     Deliberate { command: "command getkeys", reason: COUNTS, matches: strange_count },
     Deliberate { command: "command getkeysandflags", reason: COUNTS, matches: strange_count },
     Deliberate {
@@ -201,8 +223,6 @@ pub const DELIBERATE: &[Deliberate] = &[
 
 /// Compares the replies of one connection, in order.
 pub struct Judge {
-    /// Whether the other server is the version that is the specification.
-    strict: bool,
     /// The commands that a transaction has queued.
     queued: Option<Vec<Words>>,
     /// Keys that a set was stored at which was made of others.
@@ -211,8 +231,8 @@ pub struct Judge {
 
 impl Judge {
     /// For a new connection.
-    pub fn new(strict: bool) -> Judge {
-        Judge { strict, queued: None, combined: HashSet::new() }
+    pub fn new() -> Judge {
+        Judge { queued: None, combined: HashSet::new() }
     }
 
     /// Compares the replies to a request.
@@ -229,6 +249,8 @@ impl Judge {
             (b"exec" | b"discard" | b"reset", _) => self.queued.take(),
             _ => None,
         };
+        let carried = scripts::carried(words);
+        let (words, name) = carried.as_ref().map_or((words, name), |carried| (carried, carried[0].to_ascii_lowercase()));
         if let (b"sunionstore" | b"sdiffstore" | b"sinterstore", Some(key)) = (name.as_slice(), words.get(1)) {
             self.combined.insert(key.clone());
         }
@@ -249,21 +271,20 @@ impl Judge {
         if ours == theirs {
             return Verdict::Equal;
         }
+        if let Some(carried) = scripts::carried(words) {
+            return self.compare(&carried, ours, theirs);
+        }
         let name = name_of(words);
         for leniency in LENIENT.iter().filter(|leniency| leniency.commands.contains(&name.as_str()) && (leniency.when)(words)) {
             if holds(leniency.rule, words, ours, theirs) {
                 return Verdict::Lenient;
             }
         }
-        if !self.strict && ["object encoding", "debug digest", "debug digest-value"].contains(&name.as_str()) {
-            return Verdict::Deliberate("encodings and digests of another version");
-        }
         let packed_or_not = [ours, theirs].iter().all(|reply| ["\"listpack\"", "\"hashtable\""].contains(&reply.to_string().as_str()));
         if name == "object encoding" && packed_or_not && words.get(2).is_some_and(|key| self.combined.contains(key)) {
             return Verdict::Lenient;
         }
-        let deliberate =
-            DELIBERATE.iter().find(|rule| (rule.command == name || rule.command == "*") && (rule.matches)(words, ours, theirs));
+        let deliberate = DELIBERATE.iter().find(|rule| rule.command == name && (rule.matches)(words, ours, theirs));
         deliberate.map_or(Verdict::Different, |rule| Verdict::Deliberate(rule.command))
     }
 }
@@ -282,7 +303,10 @@ pub fn name_of(words: &Words) -> String {
     let lower = |word: &Vec<u8>| String::from_utf8_lossy(word).to_ascii_lowercase();
     let name = lower(&words[0]);
     match (name.as_str(), words.get(1)) {
-        ("object" | "xinfo" | "xgroup" | "config" | "pubsub" | "client" | "command" | "debug", Some(second)) => {
+        (
+            "object" | "xinfo" | "xgroup" | "config" | "pubsub" | "client" | "command" | "debug" | "function" | "memory" | "acl" | "script",
+            Some(second),
+        ) => {
             format!("{name} {}", lower(second))
         }
         _ => name,
@@ -305,6 +329,17 @@ fn elements(reply: &Reply, together: usize) -> Option<Vec<String>> {
     }
 }
 
+/// A reply with the elements of every aggregate sorted.
+fn orderless(reply: &Reply) -> String {
+    match reply {
+        Reply::Array(inner) | Reply::Set(inner) => format!("({})", sorted(inner.iter().map(orderless).collect()).join(" ")),
+        Reply::Map(pairs) => {
+            format!("({})", sorted(pairs.iter().map(|(name, value)| format!("{name} {}", orderless(value))).collect()).join(" "))
+        }
+        _ => reply.to_string(),
+    }
+}
+
 fn holds(rule: Rule, words: &Words, ours: &Reply, theirs: &Reply) -> bool {
     let same_type = std::mem::discriminant(ours) == std::mem::discriminant(theirs);
     let same_elements =
@@ -317,6 +352,7 @@ fn holds(rule: Rule, words: &Words, ours: &Reply, theirs: &Reply) -> bool {
                 && !matches!(ours, Reply::Error(_))
                 && elements(ours, 1).map(|all| all.len()) == elements(theirs, 1).map(|all| all.len())
         }
+        Rule::AnyOrderWithin => orderless(ours) == orderless(theirs),
         Rule::Within(distance) => within(ours, theirs, distance),
         Rule::Clock => same_but_clock(words, ours, theirs),
         Rule::Scan => match (ours, theirs) {
@@ -382,8 +418,17 @@ pub struct Difference {
 impl Difference {
     /// The command and the kinds of replies: what is probably one cause.
     pub fn kind(&self) -> String {
+        self.kind_with(usize::MAX)
+    }
+
+    /// As [`kind`](Self::kind), with only the beginning of errors.
+    pub fn rough_kind(&self) -> String {
+        self.kind_with(14)
+    }
+
+    fn kind_with(&self, characters: usize) -> String {
         let class = |bytes: &[u8]| match bytes.first() {
-            Some(b'-') => String::from_utf8_lossy(bytes).trim_end().to_string(),
+            Some(b'-') => String::from_utf8_lossy(bytes).trim_end().chars().take(characters).collect::<String>().escape_debug().to_string(),
             Some(kind) => char::from(*kind).to_string(),
             None => "nothing".to_string(),
         };

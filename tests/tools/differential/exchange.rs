@@ -9,17 +9,14 @@ use ruddle::resp::reader::Reply;
 
 use super::compare;
 use super::link::Words;
-use super::servers::Pair;
+use super::servers::Peer;
 
 /// Where values are restored.
 const PLACE: &[u8] = b"restored from the other";
 
 /// Crosses every value of the databases that stories use over. Gives what went wrong.
-pub fn cross_over(pair: &mut Pair, seed: u64) -> io::Result<Option<String>> {
-    if !pair.strict {
-        return Ok(None);
-    }
-    let (mut ours, mut theirs) = (pair.ours.link(false)?, pair.theirs.link(false)?);
+pub fn cross_over(ours: &Peer, theirs: &Peer, seed: u64) -> io::Result<Option<String>> {
+    let (mut ours, mut theirs) = (ours.link(false)?, theirs.link(false)?);
     for database in ["0", "1"] {
         ours.ask(&["SELECT", database])?;
         theirs.ask(&["SELECT", database])?;

@@ -11,6 +11,8 @@ use ruddle::server::registry::Registry;
 use ruddle::server::syntax::{self, Argument, ArgumentType};
 
 use super::link::Words;
+use super::payloads::{self, Payload};
+use super::scripts;
 use super::servers::Documented;
 use super::story::Unit;
 use super::words::{Speaker, Taste, chance, pick};
@@ -24,7 +26,10 @@ struct Shape {
 }
 
 /// Groups that are played.
-const GROUPS: &[&str] = &["string", "generic", "list", "hash", "set", "sorted-set", "stream", "geo", "bitmap", "hyperloglog"];
+const GROUPS: &[&str] = &["string", "generic", "list", "hash", "set", "sorted-set", "stream", "geo", "bitmap", "hyperloglog", OTHERS];
+
+/// The last of the groups: commands of further ones, as they are listed in [`ALSO`].
+const OTHERS: &str = "others";
 
 /// Commands of other groups that are played.
 const ALSO: &[&str] = &[
@@ -35,27 +40,140 @@ const ALSO: &[&str] = &[
     "swapdb",
     "flushdb",
     "flushall",
+    "role",
     "client|setname",
     "client|getname",
+    "client|setinfo",
+    "client|getredir",
+    "client|trackinginfo",
+    "client|caching",
+    "client|no-evict",
+    "client|no-touch",
     "publish",
-    "watch",
+    "spublish",
+    "pubsub|channels",
+    "pubsub|numpat",
+    "pubsub|numsub",
+    "pubsub|shardchannels",
+    "pubsub|shardnumsub",
     "unwatch",
+    "memory|usage",
+    "asking",
+    "readonly",
+    "readwrite",
+    "acl|dryrun",
+    "acl|getuser",
+    "acl|list",
+    "acl|users",
+    "acl|whoami",
 ];
 
-/// Commands of played groups that are not, and why.
-pub const EXCLUDED: &[(&str, &str)] = &[
-    ("wait", "holds the connection until replicas answer"),
-    ("waitaof", "holds the connection until files are synced"),
-    ("migrate", "reaches other servers"),
-    ("dump", "its bytes carry the version of the format; every value is dumped and restored across at a story's end"),
-    ("restore", "every value is dumped and restored across at a story's end"),
-    ("object|help", "help texts are our own words"),
-    ("xinfo|help", "help texts are our own words"),
-    ("xgroup|help", "help texts are our own words"),
-    ("object|freq", "counts by chance"),
-    ("pfdebug", "shows how registers are laid out in memory"),
-    ("pfselftest", "takes seconds"),
+/// Commands that are not drawn from their rows but made elsewhere: transactions here, scripts in [`scripts`],
+/// dumps in [`payloads`], digests in [`story`](super::story).
+const MADE: &[&str] = &[
+    "watch",
+    "multi",
+    "exec",
+    "discard",
+    "command|getkeys",
+    "command|getkeysandflags",
+    "debug",
+    "restore",
+    "eval",
+    "eval_ro",
+    "evalsha",
+    "evalsha_ro",
+    "fcall",
+    "fcall_ro",
+    "script|load",
+    "script|exists",
+    "script|flush",
+    "script|kill",
+    "function|load",
+    "function|delete",
+    "function|list",
+    "function|stats",
+    "function|kill",
 ];
+
+/// What is not played, and why. `name|*` are all subcommands.
+pub const EXCLUDED: &[(&[&str], &str)] = &[
+    (&["wait", "waitaof"], "they hold the connection until other servers, or files, have followed"),
+    (&["migrate", "failover", "replicaof", "slaveof", "sync", "psync", "replconf"], "they reach other servers"),
+    (
+        &[
+            "subscribe",
+            "unsubscribe",
+            "psubscribe",
+            "punsubscribe",
+            "ssubscribe",
+            "sunsubscribe",
+            "monitor",
+            "client|tracking",
+            "client|reply",
+        ],
+        "what they change is what arrives unasked, or whether anything does; `tests/it` and `tests/sim` have connections for that",
+    ),
+    (
+        &["hello", "reset", "quit", "auth", "client|kill", "client|pause", "client|unpause", "client|unblock", "shutdown"],
+        "they end the connection, or the story's protocol or user",
+    ),
+    (
+        &["client|id", "client|info", "client|list", "info", "time", "lastsave", "lolwut", "config|get", "acl|genpass", "acl|log"],
+        "they tell of a server's own numbers, moments, addresses and version",
+    ),
+    (
+        &[
+            "latency|*",
+            "slowlog|*",
+            "commandlog|*",
+            "hotkeys|*",
+            "top|*",
+            "memory|doctor",
+            "memory|malloc-stats",
+            "memory|purge",
+            "memory|stats",
+        ],
+        "they tell how long, or how large, something was in a server of its own kind",
+    ),
+    (
+        &["config|set", "config|resetstat", "config|rewrite", "bgsave", "save", "bgrewriteaof", "acl|load", "acl|save"],
+        "settings decide a story, files are no replies: `tests/it` and the suite of Redis play them",
+    ),
+    (
+        &["command", "command|count", "command|docs", "command|info", "command|list", "acl|cat"],
+        "they tell of all commands, of which servers have different ones; `make compatibility` compares them row by row",
+    ),
+    (&["cluster|*"], "a cluster wants several servers; `tests/it` plays them"),
+    (&["module|*"], "there are no modules; Redis 8 lists one that it brings"),
+    (&["acl|setuser", "acl|deluser"], "there is one user"),
+    (&["function|dump", "function|restore", "function|flush", "script|debug", "restore-asking"], "`tests/it` plays them"),
+    (&["script|show"], "Valkey's alone; `tests/it` plays it"),
+    (
+        &[
+            "object|help",
+            "xinfo|help",
+            "xgroup|help",
+            "acl|help",
+            "client|help",
+            "command|help",
+            "config|help",
+            "function|help",
+            "memory|help",
+            "pubsub|help",
+            "script|help",
+        ],
+        "help texts are our own words",
+    ),
+    (&["pfdebug"], "shows how registers are laid out in memory"),
+    (&["pfselftest"], "takes seconds"),
+];
+
+/// Whether a command is among the [`EXCLUDED`].
+fn is_excluded(name: &str) -> bool {
+    let within = |pattern: &str| pattern == name || pattern.strip_suffix('*').is_some_and(|container| name.starts_with(container));
+    EXCLUDED.iter().any(|(names, _)| names.iter().any(|pattern| within(pattern)))
+}
 
 /// Commands that are drawn more or less often than ten times.
 const WEIGHTS: &[(&str, usize)] = &[
@@ -95,6 +213,7 @@ const WEIGHTS: &[(&str, usize)] = &[
     ("pfadd", 60),
     ("set", 30),
     ("bitfield", 20),
+    ("dump", 2),
 ];
 
 /// What a phase is about: groups, each as often as it is listed.
@@ -119,17 +238,18 @@ pub struct Grammar {
     shapes: Vec<Shape>,
     /// For each of [`GROUPS`] the shapes, each as often as its weight.
     drawn: Vec<Vec<usize>>,
+    payloads: Vec<Payload>,
 }
 
 impl Grammar {
     /// The grammar of what both servers have.
-    pub fn new(registry: &Registry, documented: &Documented) -> Grammar {
-        let mut grammar = Grammar { shapes: Vec::new(), drawn: vec![Vec::new(); GROUPS.len()] };
+    pub fn new(registry: &Registry, documented: &Documented, payloads: Vec<Payload>) -> Grammar {
+        let mut grammar = Grammar { shapes: Vec::new(), drawn: vec![Vec::new(); GROUPS.len()], payloads };
         for (_, command) in registry.iter() {
             let name = command.full_name.as_str();
-            let group = if ALSO.contains(&name) { "generic" } else { command.row.group };
+            let group = if ALSO.contains(&name) { OTHERS } else { command.row.group };
             let (Some(group), Some(tokens)) = (GROUPS.iter().position(|known| *known == group), documented.get(name)) else { continue };
-            if EXCLUDED.iter().any(|(excluded, _)| *excluded == name) || !command.children.is_empty() {
+            if is_excluded(name) || MADE.contains(&name) || !command.children.is_empty() {
                 continue;
             }
             let arguments = shared(syntax::arguments(command.row).expect("a unit test parses every row"), tokens);
@@ -157,7 +277,23 @@ impl Grammar {
                 Unit::one(words)
             }
             2 if chance(random, 10) => Unit::one(vec![pick(random, &["EXEC", "DISCARD", "UNWATCH"]).as_bytes().to_vec()]),
+            3 => Unit::one(self.script(random, taste, focus)),
+            4 if chance(random, 40) => Unit::one(payloads::restore(random, taste, &self.payloads)),
             _ => sort_unit(self.request(random, taste, focus, false)),
+        }
+    }
+
+    /// A script: one that carries a request, or a program about keys of the groups in focus.
+    fn script(&self, random: &mut Random, taste: &Taste, focus: &Focus) -> Words {
+        match chance(random, 60) {
+            true => {
+                let carried = self.request(random, taste, focus, true);
+                scripts::carry(random, &carried)
+            }
+            false => {
+                let group = pick(random, &focus.0);
+                scripts::program(random, taste, group)
+            }
         }
     }
 
@@ -165,11 +301,23 @@ impl Grammar {
     fn transaction(&self, random: &mut Random, taste: &Taste, focus: &Focus) -> Unit {
         let mut requests = Vec::new();
         if chance(random, 30) {
-            requests.push(vec![b"WATCH".to_vec(), taste.key(random, "generic")]);
-            requests.push(self.request(random, taste, focus, false));
+            let mut watch = vec![b"WATCH".to_vec()];
+            for _ in 0..1 + random.index(3) {
+                let group = pick(random, &focus.0);
+                watch.push(taste.key(random, group));
+            }
+            let write = self.request(random, taste, focus, false);
+            // BITFIELD that makes or lengthens a key and then fails to write: Redis tells no watcher (nor replica)
+            let silent = write.iter().any(|word| word.eq_ignore_ascii_case(b"fail"));
+            requests.extend([watch].into_iter().chain((!silent).then_some(write)));
         }
         requests.push(vec![b"MULTI".to_vec()]);
-        (0..random.index(8)).for_each(|_| requests.push(self.request(random, taste, focus, true)));
+        for _ in 0..random.index(8) {
+            requests.push(match random.below(15) {
+                0 => self.script(random, taste, focus),
+                _ => self.request(random, taste, focus, true),
+            });
+        }
         requests.push(vec![if chance(random, 90) { b"EXEC".to_vec() } else { b"DISCARD".to_vec() }]);
         Unit::of(requests)
     }

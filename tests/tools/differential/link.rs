@@ -75,7 +75,10 @@ pub fn decode(bytes: &[u8]) -> io::Result<Reply> {
     reader.feed(bytes);
     match reader.next_reply() {
         Ok(Some(reply)) => Ok(reply),
-        other => Err(io::Error::new(io::ErrorKind::InvalidData, format!("no reply: {other:?}: {}", bytes.escape_ascii()))),
+        other => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("no reply: {other:?}: {}", bytes[..bytes.len().min(300)].escape_ascii()),
+        )),
     }
 }
 

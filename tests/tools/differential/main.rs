@@ -7,6 +7,10 @@
 //! by the rules in [`compare`], each of which says why. DEBUG DIGEST of all data and of each key stand among
 //! the requests, and at the end of a story every value crosses over: dumped by one server and restored by the other.
 //!
+//! Redis 8 is the specification, and no other server can excuse a difference to it. One of another version, or of another
+//! maker, may be played to as well, with the commands and options that it documents: the replies that it and this server
+//! have in common are counted, and those in which it differs from this server *and* Redis 8 are listed by kind.
+//!
 //! A difference is made small ([`shrink`]) and printed with its seed, its step and both replies. `SEED=17 STORIES=1` plays
 //! story 17 again, `STEPS=900` only so far. The exit status is 1 if anything differed that is not on the list of deliberate differences.
 //!
@@ -16,6 +20,8 @@ mod compare;
 mod exchange;
 mod grammar;
 mod link;
+mod payloads;
+mod scripts;
 mod servers;
 mod shrink;
 mod story;
@@ -26,12 +32,14 @@ use std::io;
 use std::time::Instant;
 
 use grammar::Grammar;
-use servers::{Pair, Peer};
+use servers::{Documented, Peer, Servers, Third};
 use story::{Story, Unit};
+use words::Numbers;
 
 const USAGE: &str = "usage: differential BINARY
 The environment says what is played:
-  PEER      redis8 (the default), redis7 or valkey9, as tests/tools/peers names them
+  PEER      redis7 or valkey9, as tests/tools/peers names them: it is played to as well, and what it says otherwise
+            than this server and Redis 8 is counted
   SEED      the first story (1)       STORIES   how many (10)
   STEPS     requests of a story (20000)
   RESP      2, 3, or nothing: every other story speaks RESP3
@@ -82,8 +90,8 @@ fn main() {
 /// What the comparison does not hold to the byte, as text for `docs/COMPATIBILITY.md`.
 fn exceptions() -> String {
     let mut text = String::from("| command | not played, because |\n|---|---|\n");
-    for (name, reason) in grammar::EXCLUDED {
-        text += &format!("| `{name}` | {reason} |\n");
+    for (names, reason) in grammar::EXCLUDED {
+        text += &format!("| `{}` | {reason} |\n", names.join("` `").replace('|', " ").to_uppercase());
     }
     text += "\n| replies of | compared | because |\n|---|---|---|\n";
     for leniency in compare::LENIENT {
@@ -103,46 +111,81 @@ struct Tally {
     lenient: u64,
     deliberate: BTreeMap<&'static str, u64>,
     found: BTreeMap<String, u64>,
+    third: Third,
+    parted: u64,
 }
 
 /// Findings that are made small before the run goes on; of the others only the number is told.
 const SHOWN: usize = 25;
 
 fn run(binary: &str, settings: &Settings) -> io::Result<bool> {
-    let ours = Peer::start_binary(binary)?;
-    let theirs = Peer::start_named(&settings.peer)?;
-    let grammar = Grammar::new(&ruddle::command::registry(), &theirs.documented()?);
-    println!("differential: {} commands, against {}", grammar.len(), theirs.version()?);
-    let mut pair = Pair { ours, theirs, strict: settings.peer == "redis8" };
+    let (ours, theirs) = (Peer::start_binary(binary)?, Peer::start_named("redis8")?);
+    let third = (settings.peer != "redis8").then(|| Peer::start_named(&settings.peer)).transpose()?;
+    let (mut documented, mut versions) = (theirs.documented()?, theirs.version()?);
+    if let Some(third) = &third {
+        documented = in_common(&documented, &third.documented()?);
+        versions += &format!(" and {} {}", settings.peer, third.version()?);
+    }
+    let payloads = match &third {
+        None => payloads::collect(&mut theirs.link(false)?, &mut [])?,
+        // our dumps are of a version that all know; a story's end crosses over what the others dump
+        Some(third) => payloads::collect(&mut ours.link(false)?, &mut [theirs.link(false)?, third.link(false)?])?,
+    };
+    let dumps = payloads.len();
+    let grammar = Grammar::new(&ruddle::command::registry(), &documented, payloads);
+    println!("differential: {} commands and {} dumps, against {versions}", grammar.len(), dumps);
+    let mut servers = Servers { ours, theirs, third };
     let (mut tally, start) = (Tally::default(), Instant::now());
     for seed in settings.seed..settings.seed.saturating_add(settings.stories) {
         let resp3 = settings.resp.map_or(seed % 2 == 1, |resp| resp == 3);
-        let story = Story::new(seed, settings.steps, resp3, &grammar);
-        play(&mut pair, &story, &mut tally)?;
+        let numbers = if settings.peer == "redis8" { Numbers::All } else { Numbers::Plain };
+        let story = Story::new(seed, settings.steps, resp3, &grammar, numbers);
+        play(&mut servers, &story, &mut tally)?;
         if seed % 10 == 0 || seed + 1 == settings.seed + settings.stories {
             let rate = tally.commands as f64 / start.elapsed().as_secs_f64();
             println!("seed {seed}: {} commands compared, {rate:.0} a second, {} kinds of differences", tally.commands, tally.found.len());
         }
     }
     println!("{} replies were compared by a rule of their own; deliberate differences: {:?}", tally.lenient, tally.deliberate);
+    if servers.third.is_some() {
+        println!("{} replies of {} were ours, {} digests of all data among them;", tally.third.same, settings.peer, tally.third.digests);
+        println!("in {} of {} stories its data came to differ; it differed from both in", tally.parted, settings.stories);
+        for (kind, (times, first)) in &tally.third.otherwise {
+            println!("{times} times: {kind}; first:\n{first}");
+        }
+    }
     for (kind, times) in &tally.found {
         println!("differs {times} times: {kind}");
     }
     Ok(tally.found.is_empty())
 }
 
-fn play(pair: &mut Pair, story: &Story, tally: &mut Tally) -> io::Result<()> {
-    let outcome = pair.play(story, &story.units)?;
+/// The commands, and the tokens of each, that two servers have.
+fn in_common(one: &Documented, other: &Documented) -> Documented {
+    let shared = one.iter().filter_map(|(name, tokens)| Some((name.clone(), tokens.intersection(other.get(name)?).cloned().collect())));
+    shared.collect()
+}
+
+fn play(servers: &mut Servers, story: &Story, tally: &mut Tally) -> io::Result<()> {
+    let outcome = servers.play(story, &story.units)?;
     tally.commands += outcome.compared;
     tally.lenient += outcome.lenient;
     for name in outcome.deliberate {
         *tally.deliberate.entry(name).or_default() += 1;
     }
+    tally.third.same += outcome.third.same;
+    tally.third.digests += outcome.third.digests;
+    tally.parted += u64::from(outcome.third.parted);
+    for (kind, (times, first)) in outcome.third.otherwise {
+        tally.third.otherwise.entry(kind).or_insert((0, first)).0 += times;
+    }
     let Some(difference) = outcome.difference else {
-        return match exchange::cross_over(pair, story.seed)? {
-            Some(text) => found(tally, format!("seed {}: {text}", story.seed), "restoring the other's dump".to_string()),
-            None => Ok(()),
-        };
+        for theirs in [Some(&servers.theirs), servers.third.as_ref()].into_iter().flatten() {
+            if let Some(text) = exchange::cross_over(&servers.ours, theirs, story.seed)? {
+                found(tally, format!("seed {}: {text}", story.seed), "restoring the other's dump".to_string());
+            }
+        }
+        return Ok(());
     };
     let kind = difference.kind();
     if tally.found.contains_key(&kind) || tally.found.len() >= SHOWN {
@@ -150,17 +193,17 @@ fn play(pair: &mut Pair, story: &Story, tally: &mut Tally) -> io::Result<()> {
         return Ok(());
     }
     let mut text = format!("seed {} RESP{} step {}\n{difference}\n", story.seed, if story.resp3 { 3 } else { 2 }, difference.step);
-    let (units, small) = shrink::smallest(pair, story, &difference)?;
+    let (units, small) = shrink::smallest(servers, story, &difference)?;
     let lines = |requests: Vec<&link::Words>| requests.iter().map(|words| format!("  {}\n", compare::typed(words))).collect::<String>();
     let requests: Vec<_> = units.iter().flat_map(Unit::requests).collect();
     text += &format!("made small, with {}:\n", story.directives());
     text += &lines(requests[..requests.len().saturating_sub(1)].to_vec());
     text += &small.to_string();
-    found(tally, text, kind)
+    found(tally, text, kind);
+    Ok(())
 }
 
-fn found(tally: &mut Tally, text: String, kind: String) -> io::Result<()> {
+fn found(tally: &mut Tally, text: String, kind: String) {
     println!("--- {text}\n");
     *tally.found.entry(kind).or_default() += 1;
-    Ok(())
 }

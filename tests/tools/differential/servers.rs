@@ -1,6 +1,6 @@
 //! The two servers: how they are started, and how a story is played to both.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -132,14 +132,14 @@ fn collect_tokens(reply: &Reply, tokens: &mut HashSet<String>) {
     }
 }
 
-/// This server and the real one.
-pub struct Pair {
+/// The servers that are compared.
+pub struct Servers {
     /// This server.
     pub ours: Peer,
-    /// The real one.
+    /// The version that is the specification.
     pub theirs: Peer,
-    /// Whether the real one is the version that is the specification.
-    pub strict: bool,
+    /// One of another version, or of another maker.
+    pub third: Option<Peer>,
 }
 
 /// What came of a story.
@@ -153,39 +153,81 @@ pub struct Outcome {
     pub deliberate: Vec<&'static str>,
     /// Where the story ended, if it did not come to its end.
     pub difference: Option<Difference>,
+    /// What the third server said.
+    pub third: Third,
 }
 
-impl Pair {
-    /// Plays requests of a story to both, from empty data.
+/// How a third server's replies compare with ours.
+///
+/// It is no judge: where it says something else, our reply is the specification's all the same, or the story has ended.
+/// Such replies are counted by kind. Once data differ, what it says of them means nothing more, and is not counted.
+#[derive(Default)]
+pub struct Third {
+    /// Replies that were the same.
+    pub same: u64,
+    /// Digests among them.
+    pub digests: u64,
+    /// The kinds of replies that were not.
+    pub otherwise: BTreeMap<String, (u64, Difference)>,
+    /// Whether the data came to differ.
+    pub parted: bool,
+}
+
+impl Third {
+    fn count(&mut self, judge: &mut Judge, difference: Difference) -> io::Result<()> {
+        let verdict = judge.judge(&difference.words, &difference.ours, &difference.theirs)?;
+        let digest = difference.words.len() == 2 && difference.words[1] == b"DIGEST";
+        if verdict != Verdict::Different {
+            self.same += 1;
+            self.digests += u64::from(digest);
+            return Ok(());
+        }
+        self.parted |= digest;
+        self.otherwise.entry(difference.rough_kind()).or_insert((0, difference)).0 += 1;
+        Ok(())
+    }
+}
+
+impl Servers {
+    /// Plays requests of a story to all, from empty data.
     pub fn play(&mut self, story: &Story, units: &[Unit]) -> io::Result<Outcome> {
         let (mut ours, mut theirs) = (self.ours.link(story.resp3)?, self.theirs.link(story.resp3)?);
+        let mut third = self.third.as_ref().map(|third| third.link(story.resp3)).transpose()?;
         for words in &story.settings {
-            ours.ask_words(words)?;
-            theirs.ask_words(words)?;
+            for link in [&mut ours, &mut theirs].into_iter().chain(&mut third) {
+                link.ask_words(words)?;
+            }
         }
         let requests: Vec<&Words> = units.iter().flat_map(Unit::requests).collect();
-        let (mut outcome, mut judge) = (Outcome::default(), Judge::new(self.strict));
+        let mut outcome = Outcome::default();
+        let mut judges = (Judge::new(), Judge::new());
         let (mut step, mut bytes) = (0, Vec::new());
         for batch in requests.chunks(story.pipeline) {
             bytes.clear();
             batch.iter().for_each(|words| encode(&mut bytes, words));
-            ours.send(&bytes)?;
-            theirs.send(&bytes)?;
+            for link in [&mut ours, &mut theirs].into_iter().chain(&mut third) {
+                link.send(&bytes)?;
+            }
             for words in batch {
-                let named = |who: &str, error: io::Error| {
-                    io::Error::new(error.kind(), format!("seed {} step {step}: {who}: {error}: {}", story.seed, compare::typed(words)))
+                let receive = |link: &mut Link, who: &str| {
+                    let place = |error: io::Error| format!("seed {} step {step}: {who}: {error}: {}", story.seed, compare::typed(words));
+                    link.receive().map_err(|error| io::Error::new(error.kind(), place(error)))
                 };
-                let replies =
-                    (ours.receive().map_err(|error| named("ours", error))?, theirs.receive().map_err(|error| named("theirs", error))?);
+                let (here, there) = (receive(&mut ours, "ours")?, receive(&mut theirs, "theirs")?);
                 outcome.compared += 1;
-                match judge.judge(words, &replies.0, &replies.1)? {
+                match judges.0.judge(words, &here, &there)? {
                     Verdict::Equal => {}
                     Verdict::Lenient => outcome.lenient += 1,
                     Verdict::Deliberate(name) => outcome.deliberate.push(name),
                     Verdict::Different => {
-                        let (ours, theirs) = replies;
-                        outcome.difference = Some(Difference { step, words: (*words).clone(), ours, theirs });
+                        outcome.difference = Some(Difference { step, words: (*words).clone(), ours: here, theirs: there });
                         return Ok(outcome);
+                    }
+                }
+                if let Some(third) = &mut third {
+                    let theirs = receive(third, "third")?;
+                    if !outcome.third.parted {
+                        outcome.third.count(&mut judges.1, Difference { step, words: (*words).clone(), ours: here, theirs })?;
                     }
                 }
                 step += 1;

@@ -6,14 +6,14 @@
 use std::io;
 
 use super::compare::Difference;
-use super::servers::Pair;
+use super::servers::Servers;
 use super::story::{Story, Unit};
 
 /// How often a story is played again at most.
 const TRIES: usize = 400;
 
 /// A small story, and the difference it ends with.
-pub fn smallest(pair: &mut Pair, story: &Story, difference: &Difference) -> io::Result<(Vec<Unit>, Difference)> {
+pub fn smallest(servers: &mut Servers, story: &Story, difference: &Difference) -> io::Result<(Vec<Unit>, Difference)> {
     let mut units = up_to(&story.units, difference.step);
     let mut found = difference.clone();
     let mut tries = 0;
@@ -25,7 +25,7 @@ pub fn smallest(pair: &mut Pair, story: &Story, difference: &Difference) -> io::
             let mut attempt = units.clone();
             attempt.drain(at..(at + piece).min(attempt.len()));
             tries += 1;
-            match pair.play(story, &attempt)?.difference {
+            match servers.play(story, &attempt)?.difference {
                 Some(other) => {
                     units = up_to(&attempt, other.step);
                     found = other;
@@ -39,18 +39,23 @@ pub fn smallest(pair: &mut Pair, story: &Story, difference: &Difference) -> io::
             _ => piece / 2,
         };
     }
-    within_transactions(pair, story, units, found)
+    within_transactions(servers, story, units, found)
 }
 
 /// Leaves out requests between MULTI and EXEC.
-fn within_transactions(pair: &mut Pair, story: &Story, mut units: Vec<Unit>, mut found: Difference) -> io::Result<(Vec<Unit>, Difference)> {
+fn within_transactions(
+    servers: &mut Servers,
+    story: &Story,
+    mut units: Vec<Unit>,
+    mut found: Difference,
+) -> io::Result<(Vec<Unit>, Difference)> {
     let mut at = 0;
     while at < units.len() {
         let mut inner = 1;
         while units.get(at).is_some_and(|unit| inner + 1 < unit.len()) {
             let mut attempt = units.clone();
             attempt[at].remove(inner);
-            match pair.play(story, &attempt)?.difference {
+            match servers.play(story, &attempt)?.difference {
                 Some(other) => {
                     units = up_to(&attempt, other.step);
                     found = other;

@@ -4,7 +4,8 @@ use ruddle::base::random::Random;
 
 use super::grammar::{Focus, Grammar};
 use super::link::Words;
-use super::words::{KEYS, Taste, chance, pick};
+use super::scripts;
+use super::words::{KEYS, Numbers, Taste, chance, pick};
 
 /// Requests that belong together: one, or a transaction whole.
 #[derive(Clone, Debug)]
@@ -76,9 +77,10 @@ fn request(text: &str) -> Words {
 
 impl Story {
     /// The story of a seed.
-    pub fn new(seed: u64, steps: usize, resp3: bool, grammar: &Grammar) -> Story {
+    pub fn new(seed: u64, steps: usize, resp3: bool, grammar: &Grammar, numbers: Numbers) -> Story {
         let mut random = Random::from_seed(seed);
         let mut settings = vec![request("FLUSHALL")];
+        settings.extend(scripts::settings());
         for (name, values) in DIRECTIVES {
             settings.push(request(&format!("CONFIG SET {name} {}", pick(&mut random, values))));
         }
@@ -87,7 +89,7 @@ impl Story {
         let (mut said, mut digest_at) = (0, DIGEST_EVERY);
         while said < steps {
             let end = said + 500 + random.index(4_000);
-            let (taste, focus) = (Taste::new(&mut random), Focus::new(&mut random));
+            let (taste, focus) = (Taste::new(&mut random, numbers), Focus::new(&mut random));
             while said < end.min(steps) {
                 let unit = grammar.unit(&mut random, &taste, &focus);
                 said += unit.len();
@@ -105,7 +107,7 @@ impl Story {
 
     /// The directives it was given, on a line.
     pub fn directives(&self) -> String {
-        let set = self.settings.iter().filter(|words| words.len() == 4);
+        let set = self.settings.iter().filter(|words| words[0] == b"CONFIG");
         set.map(|words| words[2..].iter().map(|word| String::from_utf8_lossy(word)).collect::<Vec<_>>().join(" "))
             .collect::<Vec<_>>()
             .join(", ")

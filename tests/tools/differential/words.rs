@@ -29,6 +29,16 @@ pub fn chance(random: &mut Random, percent: u64) -> bool {
     random.below(100) < percent
 }
 
+/// Which numbers with a fraction are said.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Numbers {
+    /// All.
+    All,
+    /// Those that every server reads, and writes with the same digits: 7.0 writes a score with 17 of them, so that even digests
+    /// of data differ; Valkey reads no number in base sixteen.
+    Plain,
+}
+
 /// What a phase is like.
 pub struct Taste {
     /// Keys of each type.
@@ -41,6 +51,7 @@ pub struct Taste {
     repeat: usize,
     /// Percentage of numbers at an edge.
     edges: u64,
+    numbers: Numbers,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -53,13 +64,14 @@ enum Look {
 
 impl Taste {
     /// A taste by chance.
-    pub fn new(random: &mut Random) -> Taste {
+    pub fn new(random: &mut Random, numbers: Numbers) -> Taste {
         Taste {
             keys: 1 + random.below(4),
             pool: pick(random, &[3, 10, 10, 40, 200, 700]),
             look: pick(random, &[Look::Integers, Look::Texts, Look::Mixed, Look::Mixed, Look::Mixed, Look::Long]),
             repeat: pick(random, &[2, 3, 3, 20, 60]),
             edges: pick(random, &[0, 2, 5, 12]),
+            numbers,
         }
     }
 
@@ -88,7 +100,7 @@ impl Taste {
     }
 
     /// A member, field, element or value.
-    fn member(&self, random: &mut Random) -> Vec<u8> {
+    pub fn member(&self, random: &mut Random) -> Vec<u8> {
         let index = random.below(self.pool);
         let look = match self.look {
             Look::Mixed => pick(random, &[Look::Integers, Look::Integers, Look::Texts, Look::Texts, Look::Long, Look::Mixed]),
@@ -100,6 +112,33 @@ impl Taste {
             Look::Long => format!("{index}{}", "long".repeat(usize::try_from(2 + index % 17).expect("few"))).into_bytes(),
             Look::Mixed => odd_member(index),
         }
+    }
+
+    /// A number, now and then one at an edge.
+    pub fn number(&self, random: &mut Random) -> Vec<u8> {
+        if chance(random, self.edges) { self.edge(random).into() } else { self.ordinary(random).into_bytes() }
+    }
+
+    fn edge(&self, random: &mut Random) -> &'static str {
+        pick(random, if self.numbers == Numbers::All { DOUBLE_EDGES } else { PLAIN_EDGES })
+    }
+
+    fn ordinary(&self, random: &mut Random) -> String {
+        match self.numbers {
+            Numbers::All => number(random),
+            Numbers::Plain => (random.below(4_000) as f64 / 4.0 - 100.0).to_string(),
+        }
+    }
+}
+
+/// A number that is no edge.
+fn number(random: &mut Random) -> String {
+    match random.below(6) {
+        0 => format!("{}.{}", random.below(10), random.below(100)),
+        1 => format!("-{}", random.below(30)),
+        2 => format!("{}e{}", random.below(100), random.below(20)),
+        3 => (random.unit() * 1000.0).to_string(),
+        _ => random.below(12).to_string(),
     }
 }
 
@@ -189,6 +228,8 @@ const DOUBLE_EDGES: &[&str] = &[
     "0.30000000000000004",
 ];
 const PATTERNS: &[&str] = &["*", "*", "k*", "?0", "[a-h]*", "m1*", "*1*", "h[^0]", "\\*", "", "[", "nothing", "**1"];
+/// Of [`Numbers::Plain`].
+const PLAIN_EDGES: &[&str] = &["inf", "-inf", "nan", "+inf", "-0.5", "0", "", " 1", "1 ", "x", "4503599627370496", "1e3"];
 const LOOKUPS: &[&str] = &["k*", "b*", "h*->m1", "h*->1", "h*->", "nosort", "#", "*", "k0", "l*"];
 
 /// Says the words of one request.
@@ -478,9 +519,7 @@ impl<'a> Speaker<'a> {
 
     fn double(&mut self, name: &str) -> String {
         if !self.lex && chance(self.random, self.taste.edges) {
-            let edge = pick(self.random, DOUBLE_EDGES);
-            // waiting without end is not for a transaction either
-            return edge.to_string();
+            return self.taste.edge(self.random).to_string();
         }
         let place = |random: &mut Random, from: i64, to: i64| {
             format!("{}.{}", from + random.below((to - from).unsigned_abs()) as i64, random.below(1_000_000))
@@ -506,13 +545,7 @@ impl<'a> Speaker<'a> {
     }
 
     fn number(&mut self) -> String {
-        match self.random.below(6) {
-            0 => format!("{}.{}", self.random.below(10), self.random.below(100)),
-            1 => format!("-{}", self.random.below(30)),
-            2 => format!("{}e{}", self.random.below(100), self.random.below(20)),
-            3 => (self.random.unit() * 1000.0).to_string(),
-            _ => self.random.below(12).to_string(),
-        }
+        self.taste.ordinary(self.random)
     }
 
     fn score_bound(&mut self) -> String {
@@ -581,6 +614,12 @@ impl<'a> Speaker<'a> {
             },
             // a name with a zero byte is checked up to there only
             (_, "connection-name") => pick(self.random, &["name", "other", "a b", "", "a\nb", "\u{e9}"]).as_bytes().to_vec(),
+            (_, "username") => pick(self.random, &["default", "default", "nobody", ""]).as_bytes().to_vec(),
+            (_, "command") => {
+                pick(self.random, &["get", "set", "GET", "config|set", "hset", "flushall", "nosuch", "acl"]).as_bytes().to_vec()
+            }
+            (_, "channel" | "shardchannel") => pick(self.random, &["news", "k0", ""]).as_bytes().to_vec(),
+            (_, "libname" | "libver") => pick(self.random, &["lib", "1.2.3", "a b", "", "x\ny"]).as_bytes().to_vec(),
             (_, "encoding") => self.bit_type().into_bytes(),
             ("bitmap", "offset") => self.integer("offset").into_bytes(),
             (_, "type") => pick(self.random, &["string", "list", "set", "zset", "hash", "stream", "x"]).as_bytes().to_vec(),
