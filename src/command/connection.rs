@@ -17,86 +17,75 @@ use crate::server::row::{Command, Flags};
 use super::acl::DEFAULT_USER;
 use super::client::describe;
 
+/// What the rows of the family have in common.
+const ROW: Command = Command { group: "connection", acl: &["connection"], ..Command::BASE };
+
 /// The rows of the family.
 pub const COMMANDS: &[Command] = &[
     Command {
         name: "auth",
         summary: "Authenticates the connection.",
-        group: "connection",
         complexity: "O(N) where N is the number of passwords defined for the user",
         arity: -2,
         flags: Flags::NOSCRIPT.or(Flags::LOADING).or(Flags::STALE).or(Flags::FAST).or(Flags::NO_AUTH).or(Flags::ALLOW_BUSY),
-        acl: &["connection"],
         syntax: "[username] password",
         handler: auth,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "echo",
         summary: "Returns the given text.",
-        group: "connection",
         arity: 2,
         flags: Flags::LOADING.or(Flags::STALE).or(Flags::FAST),
-        acl: &["connection"],
         syntax: "message",
         handler: echo,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "hello",
         summary: "Shakes hands: chooses the protocol, and may log in and name the connection.",
         since: "6.0.0",
-        group: "connection",
         arity: -1,
         flags: Flags::NOSCRIPT.or(Flags::LOADING).or(Flags::STALE).or(Flags::FAST).or(Flags::NO_AUTH).or(Flags::ALLOW_BUSY),
-        acl: &["connection"],
         syntax: "[arguments: protover:integer [AUTH {auth: username password}] [SETNAME clientname]]",
         handler: hello,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "ping",
         summary: "Answers PONG, or the given message: shows that the server lives.",
-        group: "connection",
         arity: -1,
         flags: Flags::FAST,
-        acl: &["connection"],
         syntax: "[message]",
         tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
         handler: ping,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "quit",
         summary: "Closes the connection.",
-        group: "connection",
         arity: -1,
         flags: Flags::NOSCRIPT.or(Flags::LOADING).or(Flags::STALE).or(Flags::FAST).or(Flags::NO_AUTH).or(Flags::ALLOW_BUSY),
-        acl: &["connection"],
         deprecated: Some(("7.2.0", "just closing the connection")),
         handler: quit,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "reset",
         summary: "Puts the connection back into the state it started in.",
         since: "6.2.0",
-        group: "connection",
         flags: Flags::NOSCRIPT.or(Flags::LOADING).or(Flags::STALE).or(Flags::FAST).or(Flags::NO_AUTH).or(Flags::ALLOW_BUSY),
-        acl: &["connection"],
         handler: reset,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "select",
         summary: "Chooses the connection's database.",
-        group: "connection",
         arity: 2,
         flags: Flags::LOADING.or(Flags::STALE).or(Flags::FAST),
-        acl: &["connection"],
         syntax: "index:integer",
         handler: select,
-        ..Command::BASE
+        ..ROW
     },
 ];
 

@@ -24,311 +24,270 @@ const POP: Flags = Flags::WRITE.or(Flags::FAST);
 const WAIT: Flags = Flags::WRITE.or(Flags::BLOCKING);
 const MOVE_KEYS: &[KeySpec] = &[KeySpec::one(1, RW_ACCESS_DELETE), KeySpec::one(2, RW_INSERT)];
 
+/// What the rows of the family have in common.
+const ROW: Command = Command { group: "list", acl: &["list"], ..Command::BASE };
+
 /// The rows of the family.
 pub const COMMANDS: &[Command] = &[
     Command {
         name: "lpush",
         summary: "Prepends one or more elements to a list. Creates the key if it doesn't exist.",
-        group: "list",
         complexity: "O(1) for each element added.",
         arity: -3,
         flags: PUSH,
-        acl: &["list"],
         keys: &[KeySpec::one(1, RW_INSERT)],
         syntax: "key element...",
         history: &[("2.4.0", "Accepts multiple `element` arguments.")],
         handler: lpush,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "rpush",
         summary: "Appends one or more elements to a list. Creates the key if it doesn't exist.",
-        group: "list",
         complexity: "O(1) for each element added.",
         arity: -3,
         flags: PUSH,
-        acl: &["list"],
         keys: &[KeySpec::one(1, RW_INSERT)],
         syntax: "key element...",
         history: &[("2.4.0", "Accepts multiple `element` arguments.")],
         handler: rpush,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "lpushx",
         summary: "Prepends one or more elements to a list only when the list exists.",
         since: "2.2.0",
-        group: "list",
         complexity: "O(1) for each element added.",
         arity: -3,
         flags: PUSH,
-        acl: &["list"],
         keys: &[KeySpec::one(1, RW_INSERT)],
         syntax: "key element...",
         history: &[("4.0.0", "Accepts multiple `element` arguments.")],
         handler: lpushx,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "rpushx",
         summary: "Appends one or more elements to a list only when the list exists.",
         since: "2.2.0",
-        group: "list",
         complexity: "O(1) for each element added.",
         arity: -3,
         flags: PUSH,
-        acl: &["list"],
         keys: &[KeySpec::one(1, RW_INSERT)],
         syntax: "key element...",
         history: &[("4.0.0", "Accepts multiple `element` arguments.")],
         handler: rpushx,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "lpop",
         summary: "Removes and returns the first elements of a list. Deletes the key with the last element.",
-        group: "list",
         complexity: "O(N), N being the number of elements returned.",
         arity: -2,
         flags: POP,
-        acl: &["list"],
         keys: &[KeySpec::one(1, RW_ACCESS_DELETE)],
         syntax: "key [count:integer]",
         history: &[("6.2.0", "Added the `count` argument.")],
         handler: lpop,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "rpop",
         summary: "Removes and returns the last elements of a list. Deletes the key with the last element.",
-        group: "list",
         complexity: "O(N), N being the number of elements returned.",
         arity: -2,
         flags: POP,
-        acl: &["list"],
         keys: &[KeySpec::one(1, RW_ACCESS_DELETE)],
         syntax: "key [count:integer]",
         history: &[("6.2.0", "Added the `count` argument.")],
         handler: rpop,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "llen",
         summary: "Returns the length of a list.",
-        group: "list",
         arity: 2,
         flags: Flags::READONLY.or(Flags::FAST),
-        acl: &["list"],
         keys: &[KeySpec::one(1, RO)],
         syntax: "key",
         handler: llen,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "lindex",
         summary: "Returns an element from a list by its index.",
-        group: "list",
         complexity: "O(N), N being the blocks of elements between the element and the nearer end.",
         arity: 3,
         flags: Flags::READONLY,
-        acl: &["list"],
         keys: &[KeySpec::one(1, RO_ACCESS)],
         syntax: "key index:integer",
         handler: lindex,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "lset",
         summary: "Sets the value of an element in a list by its index.",
-        group: "list",
         complexity: "O(N), N being the blocks of elements between the element and the nearer end.",
         arity: 4,
         flags: CHANGE,
-        acl: &["list"],
         keys: &[KeySpec::one(1, RW_UPDATE)],
         syntax: "key index:integer element",
         handler: lset,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "linsert",
         summary: "Inserts an element before or after another element in a list.",
         since: "2.2.0",
-        group: "list",
         complexity: "O(N), N being the number of elements in front of the pivot.",
         arity: 5,
         flags: CHANGE,
-        acl: &["list"],
         keys: &[KeySpec::one(1, RW_INSERT)],
         syntax: "key <where: BEFORE | AFTER> pivot element",
         handler: linsert,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "lrange",
         summary: "Returns a range of elements from a list.",
-        group: "list",
         complexity: "O(S+N), S being the blocks of elements between the start and the nearer end, N the number of elements returned.",
         arity: 4,
         flags: Flags::READONLY,
-        acl: &["list"],
         keys: &[KeySpec::one(1, RO_ACCESS)],
         syntax: "key start:integer stop:integer",
         handler: lrange,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "ltrim",
         summary: "Removes elements from both ends of a list. Deletes the key if no element is left.",
-        group: "list",
         complexity: "O(N), N being the blocks of elements removed.",
         arity: 4,
         flags: Flags::WRITE,
-        acl: &["list"],
         keys: &[KeySpec::one(1, RW_DELETE)],
         syntax: "key start:integer stop:integer",
         handler: ltrim,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "lrem",
         summary: "Removes elements from a list by value. Deletes the key with the last element.",
-        group: "list",
         complexity: "O(N), N being the length of the list.",
         arity: 4,
         flags: Flags::WRITE,
-        acl: &["list"],
         keys: &[KeySpec::one(1, RW_DELETE)],
         syntax: "key count:integer element",
         handler: lrem,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "lpos",
         summary: "Returns the index of matching elements in a list.",
         since: "6.0.6",
-        group: "list",
         complexity: "O(N), N being the number of elements looked at.",
         arity: -3,
         flags: Flags::READONLY,
-        acl: &["list"],
         keys: &[KeySpec::one(1, RO_ACCESS)],
         syntax: "key element [RANK rank:integer] [COUNT num-matches:integer] [MAXLEN len:integer]",
         handler: lpos,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "lmove",
         summary: "Pops an element from one list, pushes it to another and returns it. Deletes the source with its last element.",
         since: "6.2.0",
-        group: "list",
         arity: 5,
         flags: CHANGE,
-        acl: &["list"],
         keys: MOVE_KEYS,
         syntax: "source:key destination:key <wherefrom: LEFT | RIGHT> <whereto: LEFT | RIGHT>",
         handler: lmove,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "rpoplpush",
         summary: "Pops the last element of a list, pushes it to the front of another and returns it. Deletes the source with its last element.",
         since: "1.2.0",
-        group: "list",
         arity: 3,
         flags: CHANGE,
-        acl: &["list"],
         keys: MOVE_KEYS,
         syntax: "source:key destination:key",
         deprecated: Some(("6.2.0", "`LMOVE` with the `RIGHT` and `LEFT` arguments")),
         handler: rpoplpush,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "lmpop",
         summary: "Removes and returns elements of the first list that exists. Deletes the key with the last element.",
         since: "7.0.0",
-        group: "list",
         complexity: "O(N+M), N being the number of keys and M the number of elements returned.",
         arity: -4,
         flags: Flags::WRITE.or(Flags::MOVABLE_KEYS),
-        acl: &["list"],
         keys: &[KeySpec::counted(1, RW_ACCESS_DELETE)],
         syntax: "numkeys:integer key... <where: LEFT | RIGHT> [COUNT count:integer]",
         handler: lmpop,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "blpop",
         summary: "Removes and returns the first element of the first list that exists. Blocks until there is one.",
         since: "2.0.0",
-        group: "list",
         complexity: "O(N), N being the number of keys.",
         arity: -3,
         flags: WAIT,
-        acl: &["list"],
         keys: &[KeySpec::range(1, -2, 1, RW_ACCESS_DELETE)],
         syntax: "key... timeout:double",
         history: &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")],
         handler: blocking::blpop,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "brpop",
         summary: "Removes and returns the last element of the first list that exists. Blocks until there is one.",
         since: "2.0.0",
-        group: "list",
         complexity: "O(N), N being the number of keys.",
         arity: -3,
         flags: WAIT,
-        acl: &["list"],
         keys: &[KeySpec::range(1, -2, 1, RW_ACCESS_DELETE)],
         syntax: "key... timeout:double",
         history: &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")],
         handler: blocking::brpop,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "blmove",
         summary: "Pops an element from a list, pushes it to another and returns it. Blocks until there is one.",
         since: "6.2.0",
-        group: "list",
         arity: 6,
         flags: WAIT.or(Flags::DENYOOM),
-        acl: &["list"],
         keys: MOVE_KEYS,
         syntax: "source:key destination:key <wherefrom: LEFT | RIGHT> <whereto: LEFT | RIGHT> timeout:double",
         handler: blocking::blmove,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "brpoplpush",
         summary: "Pops the last element of a list, pushes it to the front of another and returns it. Blocks until there is one.",
         since: "2.2.0",
-        group: "list",
         arity: 4,
         flags: WAIT.or(Flags::DENYOOM),
-        acl: &["list"],
         keys: MOVE_KEYS,
         syntax: "source:key destination:key timeout:double",
         history: &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")],
         deprecated: Some(("6.2.0", "`BLMOVE` with the `RIGHT` and `LEFT` arguments")),
         handler: blocking::brpoplpush,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "blmpop",
         summary: "Removes and returns elements of the first list that exists. Blocks until there is one.",
         since: "7.0.0",
-        group: "list",
         complexity: "O(N+M), N being the number of keys and M the number of elements returned.",
         arity: -5,
         flags: WAIT.or(Flags::MOVABLE_KEYS),
-        acl: &["list"],
         keys: &[KeySpec::counted(2, RW_ACCESS_DELETE)],
         syntax: "timeout:double numkeys:integer key... <where: LEFT | RIGHT> [COUNT count:integer]",
         handler: blocking::blmpop,
-        ..Command::BASE
+        ..ROW
     },
 ];
 

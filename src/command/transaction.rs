@@ -11,67 +11,52 @@ use crate::server::transaction::UnderWay;
 const ALWAYS: Flags = Flags::NOSCRIPT.or(Flags::LOADING).or(Flags::STALE);
 const QUICK: Flags = ALWAYS.or(Flags::FAST).or(Flags::ALLOW_BUSY);
 
+/// What the rows of the family have in common.
+const ROW: Command = Command { group: "transactions", acl: &["transaction"], ..Command::BASE };
+
 /// The rows of the family.
 pub const COMMANDS: &[Command] = &[
-    Command {
-        name: "multi",
-        summary: "Starts a transaction.",
-        since: "1.2.0",
-        group: "transactions",
-        arity: 1,
-        flags: QUICK,
-        acl: &["transaction"],
-        handler: multi,
-        ..Command::BASE
-    },
+    Command { name: "multi", summary: "Starts a transaction.", since: "1.2.0", arity: 1, flags: QUICK, handler: multi, ..ROW },
     Command {
         name: "exec",
         summary: "Executes all commands in a transaction.",
         since: "1.2.0",
-        group: "transactions",
         complexity: "Depends on commands in the transaction",
         arity: 1,
         flags: ALWAYS.or(Flags::SKIP_SLOWLOG),
-        acl: &["transaction"],
         handler: exec,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "discard",
         summary: "Discards a transaction.",
         since: "2.0.0",
-        group: "transactions",
         complexity: "O(N), when N is the number of queued commands",
         arity: 1,
         flags: QUICK,
-        acl: &["transaction"],
         handler: discard,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "watch",
         summary: "Monitors changes to keys to determine the execution of a transaction.",
         since: "2.2.0",
-        group: "transactions",
         complexity: "O(1) for every key.",
         arity: -2,
         flags: QUICK,
-        acl: &["transaction"],
         keys: &[KeySpec::range(1, -1, 1, RO)],
         syntax: "key...",
         handler: watch,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "unwatch",
         summary: "Forgets about watched keys of a transaction.",
         since: "2.2.0",
-        group: "transactions",
         arity: 1,
         flags: QUICK,
-        acl: &["transaction"],
         handler: unwatch,
-        ..Command::BASE
+        ..ROW
     },
 ];
 

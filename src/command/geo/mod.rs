@@ -15,158 +15,140 @@ use crate::server::row::{Command, Flags, KeySpec, OW_UPDATE, RO_ACCESS, RW_UPDAT
 use crate::types::geo::{LengthUnit, Point, write_distance};
 use crate::types::zset::Zset;
 
+/// What the rows of the family have in common.
+const ROW: Command = Command { group: "geo", acl: &["geo"], ..Command::BASE };
+
 /// The rows of the family.
 pub const COMMANDS: &[Command] = &[
     Command {
         name: "geoadd",
         summary: "Adds one or more members to a geospatial index. The key is created if it doesn't exist.",
         since: "3.2.0",
-        group: "geo",
         complexity: "O(log(N)) for each item added, where N is the number of elements in the sorted set.",
         arity: -5,
         flags: Flags::WRITE.or(Flags::DENYOOM),
-        acl: &["geo"],
         keys: &[KeySpec::one(1, RW_UPDATE)],
         syntax: "key [condition: NX | XX] [change=CH] {data: longitude:double latitude:double member}...",
         history: &[("6.2.0", "Added the `CH`, `NX` and `XX` options.")],
         handler: geoadd,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "geodist",
         summary: "Returns the distance between two members of a geospatial index.",
         since: "3.2.0",
-        group: "geo",
-        complexity: "O(1)",
         arity: -4,
         flags: Flags::READONLY,
-        acl: &["geo"],
         keys: &[KeySpec::one(1, RO_ACCESS)],
         syntax: "key member1 member2 [unit: M | KM | FT | MI]",
         handler: geodist,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "geohash",
         summary: "Returns members from a geospatial index as geohash strings.",
         since: "3.2.0",
-        group: "geo",
         complexity: "O(1) for each member requested.",
         arity: -2,
         flags: Flags::READONLY,
-        acl: &["geo"],
         keys: &[KeySpec::one(1, RO_ACCESS)],
         syntax: "key [member...]",
         handler: geohash,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "geopos",
         summary: "Returns the longitude and latitude of members from a geospatial index.",
         since: "3.2.0",
-        group: "geo",
         complexity: "O(1) for each member requested.",
         arity: -2,
         flags: Flags::READONLY,
-        acl: &["geo"],
         keys: &[KeySpec::one(1, RO_ACCESS)],
         syntax: "key [member...]",
         handler: geopos,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "geosearch",
         summary: "Queries a geospatial index for members inside an area of a box, a circle or a polygon.",
         since: "6.2.0",
-        group: "geo",
         complexity: "O(N+log(M)) where N is the number of elements in the grid-aligned bounding box area around the shape provided as the filter and M is the number of items inside the shape",
         arity: -7,
         flags: Flags::READONLY,
-        acl: &["geo"],
         keys: &[KeySpec::one(1, RO_ACCESS)],
         syntax: "key <from: FROMMEMBER member | FROMLONLAT {fromlonlat: longitude:double latitude:double}> <by: {circle: BYRADIUS radius:double <unit: M | KM | FT | MI>} | {box: BYBOX width:double height:double <unit: M | KM | FT | MI>}> [order: ASC | DESC] [count-block: COUNT count:integer [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]",
         history: &[("7.0.0", "Added support for uppercase unit names.")],
         handler: search::geosearch,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "geosearchstore",
         summary: "Queries a geospatial index for members inside an area of a box or a circle, optionally stores the result.",
         since: "6.2.0",
-        group: "geo",
         complexity: "O(N+log(M)) where N is the number of elements in the grid-aligned bounding box area around the shape provided as the filter and M is the number of items inside the shape",
         arity: -8,
         flags: Flags::WRITE.or(Flags::DENYOOM),
-        acl: &["geo"],
         keys: &[KeySpec::one(1, OW_UPDATE), KeySpec::one(2, RO_ACCESS)],
         syntax: "destination:key source:key <from: FROMMEMBER member | FROMLONLAT {fromlonlat: longitude:double latitude:double}> <by: {circle: BYRADIUS radius:double <unit: M | KM | FT | MI>} | {box: BYBOX width:double height:double <unit: M | KM | FT | MI>}> [order: ASC | DESC] [count-block: COUNT count:integer [ANY]] [STOREDIST]",
         history: &[("7.0.0", "Added support for uppercase unit names.")],
         handler: search::geosearchstore,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "georadius",
         summary: "Queries a geospatial index for members within a distance from a coordinate, optionally stores the result.",
         since: "3.2.0",
-        group: "geo",
         complexity: "O(N+log(M)) where N is the number of elements inside the bounding box of the circular area delimited by center and radius and M is the number of items inside the index.",
         arity: -6,
         flags: Flags::WRITE.or(Flags::DENYOOM).or(Flags::MOVABLE_KEYS),
-        acl: &["geo"],
         keys: &[KeySpec::one(1, RO_ACCESS), KeySpec::after("STORE", 6, OW_UPDATE), KeySpec::after("STOREDIST", 6, OW_UPDATE)],
         syntax: "key longitude:double latitude:double radius:double <unit: M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [{count-block: COUNT count:integer [ANY]}] [order: ASC | DESC] [store: STORE storekey:key/key | STOREDIST storedistkey:key/key]",
         history: &[("6.2.0", "Added the `ANY` option for `COUNT`."), ("7.0.0", "Added support for uppercase unit names.")],
         deprecated: Some(("6.2.0", "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` argument")),
         handler: search::georadius,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "georadius_ro",
         summary: "Returns members from a geospatial index that are within a distance from a coordinate.",
         since: "3.2.10",
-        group: "geo",
         complexity: "O(N+log(M)) where N is the number of elements inside the bounding box of the circular area delimited by center and radius and M is the number of items inside the index.",
         arity: -6,
         flags: Flags::READONLY,
-        acl: &["geo"],
         keys: &[KeySpec::one(1, RO_ACCESS)],
         syntax: "key longitude:double latitude:double radius:double <unit: M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [{count-block: COUNT count:integer [ANY]}] [order: ASC | DESC]",
         history: &[("6.2.0", "Added the `ANY` option for `COUNT`."), ("7.0.0", "Added support for uppercase unit names.")],
         deprecated: Some(("6.2.0", "`GEOSEARCH` with the `BYRADIUS` argument")),
         handler: search::georadius_ro,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "georadiusbymember",
         summary: "Queries a geospatial index for members within a distance from a member, optionally stores the result.",
         since: "3.2.0",
-        group: "geo",
         complexity: "O(N+log(M)) where N is the number of elements inside the bounding box of the circular area delimited by center and radius and M is the number of items inside the index.",
         arity: -5,
         flags: Flags::WRITE.or(Flags::DENYOOM).or(Flags::MOVABLE_KEYS),
-        acl: &["geo"],
         keys: &[KeySpec::one(1, RO_ACCESS), KeySpec::after("STORE", 5, OW_UPDATE), KeySpec::after("STOREDIST", 5, OW_UPDATE)],
         syntax: "key member radius:double <unit: M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [{count-block: COUNT count:integer [ANY]}] [order: ASC | DESC] [store: STORE storekey:key/key | STOREDIST storedistkey:key/key]",
         history: &[("6.2.0", "Added the `ANY` option for `COUNT`."), ("7.0.0", "Added support for uppercase unit names.")],
         deprecated: Some(("6.2.0", "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` and `FROMMEMBER` arguments")),
         handler: search::georadiusbymember,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "georadiusbymember_ro",
         summary: "Returns members from a geospatial index that are within a distance from a member.",
         since: "3.2.10",
-        group: "geo",
         complexity: "O(N+log(M)) where N is the number of elements inside the bounding box of the circular area delimited by center and radius and M is the number of items inside the index.",
         arity: -5,
         flags: Flags::READONLY,
-        acl: &["geo"],
         keys: &[KeySpec::one(1, RO_ACCESS)],
         syntax: "key member radius:double <unit: M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [{count-block: COUNT count:integer [ANY]}] [order: ASC | DESC]",
         history: &[("6.2.0", "Added the `ANY` option for `COUNT`."), ("7.0.0", "Added support for uppercase unit names.")],
         deprecated: Some(("6.2.0", "`GEOSEARCH` with the `BYRADIUS` and `FROMMEMBER` arguments")),
         handler: search::georadiusbymember_ro,
-        ..Command::BASE
+        ..ROW
     },
 ];
 

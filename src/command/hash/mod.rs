@@ -26,401 +26,348 @@ fn frame(ctx: &mut Ctx<'_>) -> (Bounds, Millis) {
     (bounds, ctx.db.horizon())
 }
 
+/// What the rows of the family have in common.
+const ROW: Command = Command { group: "hash", acl: &["hash"], ..Command::BASE };
+
 /// The rows of the family.
 pub const COMMANDS: &[Command] = &[
     Command {
         name: "hset",
         summary: "Creates or modifies the value of a field in a hash.",
         since: "2.0.0",
-        group: "hash",
         complexity: "O(1) for each field/value pair added, so O(N) to add N field/value pairs when the command is called with multiple field/value pairs.",
         arity: -4,
         flags: CREATE,
-        acl: &["hash"],
         keys: &[KeySpec::one(1, RW_UPDATE)],
         syntax: "key {data: field value}...",
         history: &[("4.0.0", "Accepts multiple `field` and `value` arguments.")],
         handler: fields::hset,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "hsetnx",
         summary: "Sets the value of a field in a hash only when the field doesn't exist.",
         since: "2.0.0",
-        group: "hash",
         arity: 4,
         flags: CREATE,
-        acl: &["hash"],
         keys: &[KeySpec::one(1, RW_INSERT)],
         syntax: "key field value",
         handler: fields::hsetnx,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "hmset",
         summary: "Sets the values of multiple fields.",
         since: "2.0.0",
-        group: "hash",
         complexity: "O(N) where N is the number of fields being set.",
         arity: -4,
         flags: CREATE,
-        acl: &["hash"],
         keys: &[KeySpec::one(1, RW_UPDATE)],
         syntax: "key {data: field value}...",
         deprecated: Some(("4.0.0", "`HSET` with multiple field-value pairs")),
         handler: fields::hmset,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "hget",
         summary: "Returns the value of a field in a hash.",
         since: "2.0.0",
-        group: "hash",
         arity: 3,
         flags: READ,
-        acl: &["hash"],
         keys: &[KeySpec::one(1, RO_ACCESS)],
         syntax: "key field",
         handler: fields::hget,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "hmget",
         summary: "Returns the values of all fields in a hash.",
         since: "2.0.0",
-        group: "hash",
         complexity: "O(N) where N is the number of fields being requested.",
         arity: -3,
         flags: READ,
-        acl: &["hash"],
         keys: &[KeySpec::one(1, RO_ACCESS)],
         syntax: "key field...",
         handler: fields::hmget,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "hgetall",
         summary: "Returns all fields and values in a hash.",
         since: "2.0.0",
-        group: "hash",
         complexity: "O(N) where N is the size of the hash.",
         arity: 2,
         flags: Flags::READONLY,
-        acl: &["hash"],
         keys: &[KeySpec::one(1, RO_ACCESS)],
         syntax: "key",
         tips: &["nondeterministic_output_order"],
         handler: fields::hgetall,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "hdel",
         summary: "Deletes one or more fields and their values from a hash. Deletes the hash if no fields remain.",
         since: "2.0.0",
-        group: "hash",
         complexity: "O(N) where N is the number of fields to be removed.",
         arity: -3,
         flags: CHANGE,
-        acl: &["hash"],
         keys: &[KeySpec::one(1, RW_DELETE)],
         syntax: "key field...",
         history: &[("2.4.0", "Accepts multiple `field` arguments.")],
         handler: fields::hdel,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "hlen",
         summary: "Returns the number of fields in a hash.",
         since: "2.0.0",
-        group: "hash",
         arity: 2,
         flags: READ,
-        acl: &["hash"],
         keys: &[KeySpec::one(1, RO)],
         syntax: "key",
         handler: fields::hlen,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "hstrlen",
         summary: "Returns the length of the value of a field.",
         since: "3.2.0",
-        group: "hash",
         arity: 3,
         flags: READ,
-        acl: &["hash"],
         keys: &[KeySpec::one(1, RO)],
         syntax: "key field",
         handler: fields::hstrlen,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "hexists",
         summary: "Determines whether a field exists in a hash.",
         since: "2.0.0",
-        group: "hash",
         arity: 3,
         flags: READ,
-        acl: &["hash"],
         keys: &[KeySpec::one(1, RO)],
         syntax: "key field",
         handler: fields::hexists,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "hkeys",
         summary: "Returns all fields in a hash.",
         since: "2.0.0",
-        group: "hash",
         complexity: "O(N) where N is the size of the hash.",
         arity: 2,
         flags: Flags::READONLY,
-        acl: &["hash"],
         keys: &[KeySpec::one(1, RO_ACCESS)],
         syntax: "key",
         tips: &["nondeterministic_output_order"],
         handler: fields::hkeys,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "hvals",
         summary: "Returns all values in a hash.",
         since: "2.0.0",
-        group: "hash",
         complexity: "O(N) where N is the size of the hash.",
         arity: 2,
         flags: Flags::READONLY,
-        acl: &["hash"],
         keys: &[KeySpec::one(1, RO_ACCESS)],
         syntax: "key",
         tips: &["nondeterministic_output_order"],
         handler: fields::hvals,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "hincrby",
         summary: "Increments the integer value of a field in a hash by a number. Uses 0 as initial value if the field doesn't exist.",
         since: "2.0.0",
-        group: "hash",
         arity: 4,
         flags: CREATE,
-        acl: &["hash"],
         keys: &[KeySpec::one(1, RW_ACCESS_UPDATE)],
         syntax: "key field increment:integer",
         handler: fields::hincrby,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "hincrbyfloat",
         summary: "Increments the floating point value of a field by a number. Uses 0 as initial value if the field doesn't exist.",
         since: "2.6.0",
-        group: "hash",
         arity: 4,
         flags: CREATE,
-        acl: &["hash"],
         keys: &[KeySpec::one(1, RW_ACCESS_UPDATE)],
         syntax: "key field increment:double",
         handler: fields::hincrbyfloat,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "hrandfield",
         summary: "Returns one or more random fields from a hash.",
         since: "6.2.0",
-        group: "hash",
         complexity: "O(N) where N is the number of fields returned",
         arity: -2,
         flags: Flags::READONLY,
-        acl: &["hash"],
         keys: &[KeySpec::one(1, RO_ACCESS)],
         syntax: "key [options: count:integer [WITHVALUES]]",
         tips: &["nondeterministic_output"],
         handler: walk::hrandfield,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "hscan",
         summary: "Iterates over fields and values of a hash.",
         since: "2.8.0",
-        group: "hash",
         complexity: "O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection.",
         arity: -3,
         flags: Flags::READONLY,
-        acl: &["hash"],
         keys: &[KeySpec::one(1, RO_ACCESS)],
         syntax: "key cursor:integer [MATCH pattern:pattern] [COUNT count:integer] [NOVALUES]",
         tips: &["nondeterministic_output"],
         handler: walk::hscan,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "hexpire",
         summary: "Set expiry for hash field using relative time to expire (seconds)",
         since: "7.4.0",
-        group: "hash",
         complexity: "O(N) where N is the number of specified fields",
         arity: -6,
         flags: CHANGE,
-        acl: &["hash"],
         keys: &[KeySpec::one(1, RW_UPDATE)],
         syntax: "key seconds:integer [condition: NX | XX | GT | LT] FIELDS {fields: numfields:integer field...}",
         handler: deadlines::hexpire,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "hpexpire",
         summary: "Set expiry for hash field using relative time to expire (milliseconds)",
         since: "7.4.0",
-        group: "hash",
         complexity: "O(N) where N is the number of specified fields",
         arity: -6,
         flags: CHANGE,
-        acl: &["hash"],
         keys: &[KeySpec::one(1, RW_UPDATE)],
         syntax: "key milliseconds:integer [condition: NX | XX | GT | LT] FIELDS {fields: numfields:integer field...}",
         handler: deadlines::hpexpire,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "hexpireat",
         summary: "Set expiry for hash field using an absolute Unix timestamp (seconds)",
         since: "7.4.0",
-        group: "hash",
         complexity: "O(N) where N is the number of specified fields",
         arity: -6,
         flags: CHANGE,
-        acl: &["hash"],
         keys: &[KeySpec::one(1, RW_UPDATE)],
         syntax: "key unix-time-seconds:unix-time [condition: NX | XX | GT | LT] FIELDS {fields: numfields:integer field...}",
         handler: deadlines::hexpireat,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "hpexpireat",
         summary: "Set expiry for hash field using an absolute Unix timestamp (milliseconds)",
         since: "7.4.0",
-        group: "hash",
         complexity: "O(N) where N is the number of specified fields",
         arity: -6,
         flags: CHANGE,
-        acl: &["hash"],
         keys: &[KeySpec::one(1, RW_UPDATE)],
         syntax: "key unix-time-milliseconds:unix-time [condition: NX | XX | GT | LT] FIELDS {fields: numfields:integer field...}",
         handler: deadlines::hpexpireat,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "httl",
         summary: "Returns the TTL in seconds of a hash field.",
         since: "7.4.0",
-        group: "hash",
         complexity: "O(N) where N is the number of specified fields",
         arity: -5,
         flags: READ,
-        acl: &["hash"],
         keys: &[KeySpec::one(1, RO_ACCESS)],
         syntax: "key FIELDS {fields: numfields:integer field...}",
         tips: &["nondeterministic_output"],
         handler: deadlines::httl,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "hpttl",
         summary: "Returns the TTL in milliseconds of a hash field.",
         since: "7.4.0",
-        group: "hash",
         complexity: "O(N) where N is the number of specified fields",
         arity: -5,
         flags: READ,
-        acl: &["hash"],
         keys: &[KeySpec::one(1, RO_ACCESS)],
         syntax: "key FIELDS {fields: numfields:integer field...}",
         tips: &["nondeterministic_output"],
         handler: deadlines::hpttl,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "hexpiretime",
         summary: "Returns the expiration time of a hash field as a Unix timestamp, in seconds.",
         since: "7.4.0",
-        group: "hash",
         complexity: "O(N) where N is the number of specified fields",
         arity: -5,
         flags: READ,
-        acl: &["hash"],
         keys: &[KeySpec::one(1, RO_ACCESS)],
         syntax: "key FIELDS {fields: numfields:integer field...}",
         handler: deadlines::hexpiretime,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "hpexpiretime",
         summary: "Returns the expiration time of a hash field as a Unix timestamp, in msec.",
         since: "7.4.0",
-        group: "hash",
         complexity: "O(N) where N is the number of specified fields",
         arity: -5,
         flags: READ,
-        acl: &["hash"],
         keys: &[KeySpec::one(1, RO_ACCESS)],
         syntax: "key FIELDS {fields: numfields:integer field...}",
         handler: deadlines::hpexpiretime,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "hpersist",
         summary: "Removes the expiration time for each specified field",
         since: "7.4.0",
-        group: "hash",
         complexity: "O(N) where N is the number of specified fields",
         arity: -5,
         flags: CHANGE,
-        acl: &["hash"],
         keys: &[KeySpec::one(1, RW_UPDATE)],
         syntax: "key FIELDS {fields: numfields:integer field...}",
         handler: deadlines::hpersist,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "hgetex",
         summary: "Get the value of one or more fields of a given hash key, and optionally set their expiration.",
         since: "8.0.0",
-        group: "hash",
         complexity: "O(N) where N is the number of specified fields",
         arity: -5,
         flags: CHANGE,
-        acl: &["hash"],
         keys: &[KeySpec::one(1, RW_ACCESS_UPDATE)],
         syntax: "key [expiration: EX seconds:integer | PX milliseconds:integer | EXAT unix-time-seconds:unix-time | PXAT unix-time-milliseconds:unix-time | PERSIST] FIELDS {fields: numfields:integer field...}",
         handler: together::hgetex,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "hsetex",
         summary: "Set the value of one or more fields of a given hash key, and optionally set their expiration.",
         since: "8.0.0",
-        group: "hash",
         complexity: "O(N) where N is the number of fields being set.",
         arity: -6,
         flags: CREATE,
-        acl: &["hash"],
         keys: &[KeySpec::one(1, RW_UPDATE)],
         syntax: "key [condition: FNX | FXX] [expiration: EX seconds:integer | PX milliseconds:integer | EXAT unix-time-seconds:unix-time | PXAT unix-time-milliseconds:unix-time | KEEPTTL] FIELDS {fields: numfields:integer {data: field value}...}",
         handler: together::hsetex,
-        ..Command::BASE
+        ..ROW
     },
     Command {
         name: "hgetdel",
         summary: "Returns the value of a field and deletes it from the hash.",
         since: "8.0.0",
-        group: "hash",
         complexity: "O(N) where N is the number of specified fields",
         arity: -5,
         flags: CHANGE,
-        acl: &["hash"],
         keys: &[KeySpec::one(1, RW_ACCESS_DELETE)],
         syntax: "key FIELDS {fields: numfields:integer field...}",
         handler: together::hgetdel,
-        ..Command::BASE
+        ..ROW
     },
 ];

@@ -13,6 +13,10 @@ use crate::server::registry::{CATEGORIES, CommandId, Registered, Registry};
 use crate::server::row::{BeginSearch, Command, FindKeys, Flags, KeySpec};
 use crate::server::syntax::{self, Argument, ArgumentType};
 
+/// What the subcommands have in common.
+const SUBCOMMAND: Command =
+    Command { since: "2.8.13", group: "server", arity: 2, flags: Flags::LOADING.or(Flags::STALE), acl: &["connection"], ..Command::BASE };
+
 /// The rows.
 pub const COMMANDS: &[Command] = &[Command {
     name: "command",
@@ -26,95 +30,58 @@ pub const COMMANDS: &[Command] = &[Command {
     tips: &["nondeterministic_output_order"],
     handler: all,
     subcommands: &[
-        Command {
-            name: "count",
-            summary: "Returns the number of commands.",
-            since: "2.8.13",
-            group: "server",
-            arity: 2,
-            flags: Flags::LOADING.or(Flags::STALE),
-            acl: &["connection"],
-            handler: count,
-            ..Command::BASE
-        },
+        Command { name: "count", summary: "Returns the number of commands.", handler: count, ..SUBCOMMAND },
         Command {
             name: "docs",
             summary: "Documents one, several or all commands.",
             since: "7.0.0",
-            group: "server",
             complexity: "O(N) where N is the number of commands to look up",
             arity: -2,
-            flags: Flags::LOADING.or(Flags::STALE),
-            acl: &["connection"],
             syntax: "[command-name...]",
             tips: &["nondeterministic_output_order"],
             handler: docs,
-            ..Command::BASE
+            ..SUBCOMMAND
         },
         Command {
             name: "getkeys",
             summary: "Extracts the key names from an arbitrary command.",
-            since: "2.8.13",
-            group: "server",
             complexity: "O(N) where N is the number of arguments to the command",
             arity: -3,
-            flags: Flags::LOADING.or(Flags::STALE),
-            acl: &["connection"],
             syntax: "command [arg...]",
             handler: getkeys,
-            ..Command::BASE
+            ..SUBCOMMAND
         },
         Command {
             name: "getkeysandflags",
             summary: "Extracts the key names from an arbitrary command, with what it does to them.",
             since: "7.0.0",
-            group: "server",
             complexity: "O(N) where N is the number of arguments to the command",
             arity: -3,
-            flags: Flags::LOADING.or(Flags::STALE),
-            acl: &["connection"],
             syntax: "command [arg...]",
             handler: getkeysandflags,
-            ..Command::BASE
+            ..SUBCOMMAND
         },
-        Command {
-            name: "help",
-            summary: "Lists the subcommands.",
-            since: "5.0.0",
-            group: "server",
-            arity: 2,
-            flags: Flags::LOADING.or(Flags::STALE),
-            acl: &["connection"],
-            handler: help,
-            ..Command::BASE
-        },
+        Command { name: "help", summary: "Lists the subcommands.", since: "5.0.0", handler: help, ..SUBCOMMAND },
         Command {
             name: "info",
             summary: "Describes one, several or all commands.",
-            since: "2.8.13",
-            group: "server",
             complexity: "O(N) where N is the number of commands to look up",
             arity: -2,
-            flags: Flags::LOADING.or(Flags::STALE),
-            acl: &["connection"],
             syntax: "[command-name...]",
             tips: &["nondeterministic_output_order"],
             handler: info,
-            ..Command::BASE
+            ..SUBCOMMAND
         },
         Command {
             name: "list",
             summary: "Returns the names of the commands.",
             since: "7.0.0",
-            group: "server",
             complexity: "O(N) where N is the total number of Redis commands",
             arity: -2,
-            flags: Flags::LOADING.or(Flags::STALE),
-            acl: &["connection"],
             syntax: "[FILTERBY <filterby: MODULE module-name | ACLCAT category | PATTERN pattern:pattern>]",
             tips: &["nondeterministic_output_order"],
             handler: list,
-            ..Command::BASE
+            ..SUBCOMMAND
         },
     ],
     ..Command::BASE

@@ -16,6 +16,15 @@ use crate::server::row::{Command, Flags};
 use crate::server::sockets::{self, Listening};
 use crate::server::{State, dispatch};
 
+/// What the subcommands have in common.
+const SUBCOMMAND: Command = Command {
+    since: "2.0.0",
+    group: "server",
+    arity: 2,
+    flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
+    ..Command::BASE
+};
+
 /// The rows.
 pub const COMMANDS: &[Command] = &[Command {
     name: "config",
@@ -28,59 +37,44 @@ pub const COMMANDS: &[Command] = &[Command {
         Command {
             name: "get",
             summary: "Returns the values that directives have.",
-            since: "2.0.0",
-            group: "server",
             complexity: "O(N) when N is the number of configuration parameters provided",
             arity: -3,
-            flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
             syntax: "parameter...",
             handler: get,
-            ..Command::BASE
+            ..SUBCOMMAND
         },
         Command {
             name: "help",
             summary: "Lists the subcommands.",
             since: "5.0.0",
-            group: "server",
-            arity: 2,
             flags: Flags::LOADING.or(Flags::STALE),
             handler: help,
-            ..Command::BASE
+            ..SUBCOMMAND
         },
         Command {
             name: "resetstat",
             summary: "Resets the server's counters.",
-            since: "2.0.0",
-            group: "server",
-            arity: 2,
-            flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
             tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
             handler: resetstat,
-            ..Command::BASE
+            ..SUBCOMMAND
         },
         Command {
             name: "rewrite",
             summary: "Writes the configuration in force into the configuration file.",
             since: "2.8.0",
-            group: "server",
-            arity: 2,
-            flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
             tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
             handler: rewrite,
-            ..Command::BASE
+            ..SUBCOMMAND
         },
         Command {
             name: "set",
             summary: "Sets directives while the server runs.",
-            since: "2.0.0",
-            group: "server",
             complexity: "O(N) when N is the number of configuration parameters provided",
             arity: -4,
-            flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
             syntax: "{data: parameter value}...",
             tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
             handler: set,
-            ..Command::BASE
+            ..SUBCOMMAND
         },
     ],
     ..Command::BASE

@@ -9,6 +9,15 @@ use crate::server::registry::{CommandId, Registered};
 use crate::server::row::{Command, Flags};
 use crate::server::stats::Histogram;
 
+/// What the subcommands have in common.
+const SUBCOMMAND: Command = Command {
+    since: "2.8.13",
+    group: "server",
+    arity: 2,
+    flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
+    ..Command::BASE
+};
+
 /// The rows.
 pub const COMMANDS: &[Command] = &[Command {
     name: "latency",
@@ -21,109 +30,77 @@ pub const COMMANDS: &[Command] = &[Command {
         Command {
             name: "doctor",
             summary: "Reports on latency in words.",
-            since: "2.8.13",
-            group: "server",
-            arity: 2,
-            flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
             tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
             handler: doctor,
-            ..Command::BASE
+            ..SUBCOMMAND
         },
         Command {
             name: "graph",
             summary: "Draws the latencies of an event.",
-            since: "2.8.13",
-            group: "server",
             arity: 3,
-            flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
             syntax: "event",
             tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
             handler: graph,
-            ..Command::BASE
+            ..SUBCOMMAND
         },
-        Command {
-            name: "help",
-            summary: "Lists the subcommands.",
-            since: "2.8.13",
-            group: "server",
-            arity: 2,
-            flags: Flags::LOADING.or(Flags::STALE),
-            handler: help,
-            ..Command::BASE
-        },
+        Command { name: "help", summary: "Lists the subcommands.", flags: Flags::LOADING.or(Flags::STALE), handler: help, ..SUBCOMMAND },
         Command {
             name: "histogram",
             summary: "Returns the distribution of the latencies of commands.",
             since: "7.0.0",
-            group: "server",
             complexity: "O(N) where N is the number of commands with latency information being retrieved.",
             arity: -2,
-            flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
             syntax: "[command...]",
             tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
             handler: histogram,
-            ..Command::BASE
+            ..SUBCOMMAND
         },
         Command {
             name: "history",
             summary: "Returns the recorded latencies of an event.",
-            since: "2.8.13",
-            group: "server",
             arity: 3,
-            flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
             syntax: "event",
             tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
             handler: history,
-            ..Command::BASE
+            ..SUBCOMMAND
         },
         Command {
             name: "service",
             summary: "Returns the distribution of the service times of commands: from the arrival of a request's bytes to the write of its reply.",
             since: "8.0.0",
-            group: "server",
             complexity: "O(N) where N is the number of commands with latency information being retrieved.",
             arity: -2,
-            flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
             syntax: "[command...]",
             tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
             handler: service,
-            ..Command::BASE
+            ..SUBCOMMAND
         },
         Command {
             name: "stalls",
             summary: "Returns the latest turns of the event loop that took stall-threshold or longer, with what held them up.",
             since: "8.0.0",
-            group: "server",
             complexity: "O(N) where N is the number of entries returned",
             arity: -2,
-            flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
             syntax: "[count:integer]",
             tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
             handler: stalls,
-            ..Command::BASE
+            ..SUBCOMMAND
         },
         Command {
             name: "latest",
             summary: "Returns the latest latency of every event.",
-            since: "2.8.13",
-            group: "server",
-            arity: 2,
-            flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
             tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
             handler: latest,
-            ..Command::BASE
+            ..SUBCOMMAND
         },
         Command {
             name: "reset",
             summary: "Forgets the latencies of events.",
-            since: "2.8.13",
-            group: "server",
             arity: -2,
-            flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
             syntax: "[event...]",
             tips: &["request_policy:all_nodes", "response_policy:agg_sum"],
             handler: reset,
-            ..Command::BASE
+            ..SUBCOMMAND
         },
     ],
     ..Command::BASE

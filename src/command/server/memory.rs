@@ -8,6 +8,9 @@ use crate::server::dispatch;
 use crate::server::error::Error;
 use crate::server::row::{Command, Flags, KeySpec, RO};
 
+/// What the subcommands have in common.
+const SUBCOMMAND: Command = Command { since: "4.0.0", group: "server", arity: 2, ..Command::BASE };
+
 /// The rows.
 pub const COMMANDS: &[Command] = &[Command {
     name: "memory",
@@ -20,67 +23,44 @@ pub const COMMANDS: &[Command] = &[Command {
         Command {
             name: "doctor",
             summary: "Reports on memory problems in words.",
-            since: "4.0.0",
-            group: "server",
-            arity: 2,
             tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
             handler: doctor,
-            ..Command::BASE
+            ..SUBCOMMAND
         },
-        Command {
-            name: "help",
-            summary: "Lists the subcommands.",
-            since: "4.0.0",
-            group: "server",
-            arity: 2,
-            flags: Flags::LOADING.or(Flags::STALE),
-            handler: help,
-            ..Command::BASE
-        },
+        Command { name: "help", summary: "Lists the subcommands.", flags: Flags::LOADING.or(Flags::STALE), handler: help, ..SUBCOMMAND },
         Command {
             name: "malloc-stats",
             summary: "Returns what the allocator says of itself.",
-            since: "4.0.0",
-            group: "server",
             complexity: "Depends on how much memory is allocated, could be slow",
-            arity: 2,
             tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
             handler: malloc_stats,
-            ..Command::BASE
+            ..SUBCOMMAND
         },
         Command {
             name: "purge",
             summary: "Asks the allocator to give memory back.",
-            since: "4.0.0",
-            group: "server",
             complexity: "Depends on how much memory is allocated, could be slow",
-            arity: 2,
             tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
             handler: purge,
-            ..Command::BASE
+            ..SUBCOMMAND
         },
         Command {
             name: "stats",
             summary: "Returns details of the memory use.",
-            since: "4.0.0",
-            group: "server",
-            arity: 2,
             tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
             handler: stats,
-            ..Command::BASE
+            ..SUBCOMMAND
         },
         Command {
             name: "usage",
             summary: "Estimates the memory a key takes.",
-            since: "4.0.0",
-            group: "server",
             complexity: "O(N) where N is the number of samples.",
             arity: -3,
             flags: Flags::READONLY,
             keys: &[KeySpec::one(2, RO)],
             syntax: "key [SAMPLES count:integer]",
             handler: usage,
-            ..Command::BASE
+            ..SUBCOMMAND
         },
     ],
     ..Command::BASE

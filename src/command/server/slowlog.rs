@@ -13,6 +13,13 @@ pub const COMMANDS: &[Command] = &[COMMANDLOG, SLOWLOG];
 
 const TYPE: &str = "<type: SLOW | LARGE-REQUEST | LARGE-REPLY>";
 
+/// What the subcommands of SLOWLOG have in common.
+const OF_SLOWLOG: Command =
+    Command { since: "2.2.12", group: "server", arity: 2, flags: Flags::ADMIN.or(Flags::LOADING).or(Flags::STALE), ..Command::BASE };
+
+/// The same of COMMANDLOG.
+const OF_COMMANDLOG: Command = Command { since: "8.1.0", ..OF_SLOWLOG };
+
 const COMMANDLOG: Command = Command {
     name: "commandlog",
     summary: "Holds the commands about the command log.",
@@ -24,50 +31,32 @@ const COMMANDLOG: Command = Command {
         Command {
             name: "get",
             summary: "Returns entries of one of the command logs.",
-            since: "8.1.0",
-            group: "server",
             complexity: "O(N) where N is the number of entries returned",
             arity: 4,
-            flags: Flags::ADMIN.or(Flags::LOADING).or(Flags::STALE),
             syntax: "count:integer <type: SLOW | LARGE-REQUEST | LARGE-REPLY>",
             tips: &["request_policy:all_nodes", "nondeterministic_output"],
             handler: get,
-            ..Command::BASE
+            ..OF_COMMANDLOG
         },
-        Command {
-            name: "help",
-            summary: "Lists the subcommands.",
-            since: "8.1.0",
-            group: "server",
-            arity: 2,
-            flags: Flags::LOADING.or(Flags::STALE),
-            handler: help,
-            ..Command::BASE
-        },
+        Command { name: "help", summary: "Lists the subcommands.", flags: Flags::LOADING.or(Flags::STALE), handler: help, ..OF_COMMANDLOG },
         Command {
             name: "len",
             summary: "Returns the number of entries of one of the command logs.",
-            since: "8.1.0",
-            group: "server",
             arity: 3,
-            flags: Flags::ADMIN.or(Flags::LOADING).or(Flags::STALE),
             syntax: TYPE,
             tips: &["request_policy:all_nodes", "response_policy:agg_sum", "nondeterministic_output"],
             handler: len,
-            ..Command::BASE
+            ..OF_COMMANDLOG
         },
         Command {
             name: "reset",
             summary: "Empties one of the command logs.",
-            since: "8.1.0",
-            group: "server",
             complexity: "O(N) where N is the number of entries in the commandlog",
             arity: 3,
-            flags: Flags::ADMIN.or(Flags::LOADING).or(Flags::STALE),
             syntax: TYPE,
             tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
             handler: reset,
-            ..Command::BASE
+            ..OF_COMMANDLOG
         },
     ],
     ..Command::BASE
@@ -84,48 +73,35 @@ const SLOWLOG: Command = Command {
         Command {
             name: "get",
             summary: "Returns entries of the slow log.",
-            since: "2.2.12",
-            group: "server",
             complexity: "O(N) where N is the number of entries returned",
             arity: -2,
-            flags: Flags::ADMIN.or(Flags::LOADING).or(Flags::STALE),
             syntax: "[count:integer]",
             tips: &["request_policy:all_nodes", "nondeterministic_output"],
             handler: slow_get,
-            ..Command::BASE
+            ..OF_SLOWLOG
         },
         Command {
             name: "help",
             summary: "Lists the subcommands.",
             since: "6.2.0",
-            group: "server",
-            arity: 2,
             flags: Flags::LOADING.or(Flags::STALE),
             handler: slow_help,
-            ..Command::BASE
+            ..OF_SLOWLOG
         },
         Command {
             name: "len",
             summary: "Returns the number of entries of the slow log.",
-            since: "2.2.12",
-            group: "server",
-            arity: 2,
-            flags: Flags::ADMIN.or(Flags::LOADING).or(Flags::STALE),
             tips: &["request_policy:all_nodes", "response_policy:agg_sum", "nondeterministic_output"],
             handler: slow_len,
-            ..Command::BASE
+            ..OF_SLOWLOG
         },
         Command {
             name: "reset",
             summary: "Empties the slow log.",
-            since: "2.2.12",
-            group: "server",
             complexity: "O(N) where N is the number of entries in the slowlog",
-            arity: 2,
-            flags: Flags::ADMIN.or(Flags::LOADING).or(Flags::STALE),
             tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
             handler: slow_reset,
-            ..Command::BASE
+            ..OF_SLOWLOG
         },
     ],
     ..Command::BASE
