@@ -156,6 +156,15 @@ fn the_log_tells_what_tools_wait_for() {
 }
 
 #[test]
+fn the_log_tells_the_role() {
+    let program = Program::start(&["--enable-debug-command", "yes", "--replicaof", "127.0.0.1", "1"]);
+    assert!(program.started.lines().last().is_some_and(|line| line.contains(":S ")), "{}", program.started);
+    assert!(program.ask("REPLICAOF NO ONE\r\nDEBUG LOG leads\r\nSHUTDOWN NOSAVE").starts_with("+OK\r\n+OK\r\n"));
+    let (_, log) = program.end();
+    assert!(log.lines().any(|line| line.contains(":M ") && line.ends_with("DEBUG LOG: leads")), "{log}");
+}
+
+#[test]
 fn version_and_help_are_printed() {
     for word in ["--version", "-v"] {
         let (code, text) = run(&[word], "");

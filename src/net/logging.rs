@@ -1,4 +1,5 @@
-//! The log, in Redis's line format: `pid:role day month year time level text`.
+//! The log, in Redis's line format: `pid:role day month year time level text`, the role `M` for a primary
+//! and `S` for a replica.
 //!
 //! Levels: `#` warning (and errors), `*` notice, `-` verbose, `.` debug. A log file is opened for each
 //! line, so that it can be rotated at any time; a full disk costs the line and nothing else.
@@ -10,7 +11,6 @@ use std::io::{self, Write};
 use std::mem::ManuallyDrop;
 use std::os::fd::FromRawFd;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU8, Ordering};
 
 use env_logger::{Builder, Target, WriteStyle};
 use log::{Level, LevelFilter};
@@ -18,15 +18,10 @@ use log::{Level, LevelFilter};
 use super::syslog::Both;
 use crate::config::{Config, LogLevel};
 use crate::persist::storage::reason;
+use crate::server::moment;
 
 /// Where the log goes, as `logfile` says.
 static PLACE: OnceLock<String> = OnceLock::new();
-static ROLE: AtomicU8 = AtomicU8::new(b'M');
-
-/// Sets the letter of the role: `M`, `S`, or `C` in a child.
-pub fn set_role(letter: u8) {
-    ROLE.store(letter, Ordering::Relaxed);
-}
 
 /// The filter of a `loglevel`.
 pub fn filter(level: LogLevel) -> LevelFilter {
@@ -58,7 +53,7 @@ impl Write for Rotating {
 
 fn line(sign: char, text: &Arguments<'_>) -> String {
     let now = chrono::Local::now().format("%d %b %Y %H:%M:%S%.3f");
-    let role = char::from(ROLE.load(Ordering::Relaxed));
+    let role = if moment::follows() { 'S' } else { 'M' };
     format!("{}:{role} {now} {sign} {text}", std::process::id())
 }
 

@@ -26,6 +26,7 @@ use super::error::Error;
 use super::failover::{self, Failover};
 use super::full_sync::FileInTransit;
 use super::loading::View;
+use super::moment;
 use super::turn::{FromPrimary, Inbound};
 use super::{Later, REDIS_VERSION, Server, State};
 use crate::base::clock::{Micros, Millis};
@@ -344,6 +345,7 @@ impl State {
             }
         }
         self.replication.link = Some(Link::new(host.clone(), port, space.now));
+        moment::set_follows(true);
         self.config.replicaof = Some((host, port));
         space.expiry = Expiry::Hide;
         self.heed_role();
@@ -368,6 +370,7 @@ impl State {
         }
         self.settle_stream();
         self.leave_link();
+        moment::set_follows(false);
         self.config.replicaof = None;
         self.heed_role();
         let id = self.random.hex_id();
