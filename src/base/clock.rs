@@ -61,11 +61,6 @@ impl Millis {
         self.0.div_euclid(1000)
     }
 
-    /// The same point in microseconds, held at the ends of the range.
-    pub fn to_micros(self) -> Micros {
-        Micros(self.0.saturating_mul(1000))
-    }
-
     /// The sum, held at the ends of the range.
     #[must_use]
     pub fn saturating_add(self, distance: Millis) -> Self {
@@ -135,8 +130,6 @@ mod tests {
         assert_eq!(Millis(2_999).seconds(), 2);
         assert_eq!(Millis::from_seconds(i64::MAX), Millis(i64::MAX));
         assert_eq!(Millis::from_seconds(-3), Millis(-3000));
-        assert_eq!(Millis(i64::MIN).to_micros(), Micros(i64::MIN));
-        assert_eq!(Millis(5).to_micros(), Micros(5000));
     }
 
     #[test]

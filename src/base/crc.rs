@@ -1,44 +1,14 @@
-//! The two checksums of the Redis world.
+//! CRC-64 with the Jones polynomial, bits reflected, starting from zero and not inverted at the end: it closes every
+//! RDB file and every DUMP payload.
 //!
-//! - CRC-16/XMODEM of a key decides its cluster slot ([`key_slot`]).
-//! - CRC-64 with the Jones polynomial, bits reflected, starting from zero and not inverted at the
-//!   end, closes every RDB file and every DUMP payload ([`Crc64`]).
-//!
-//! The tables are computed at compile time. CRC-64 takes eight bytes a step with eight tables
+//! The tables are computed at compile time. It takes eight bytes a step with eight tables
 //! ("slicing by 8", Kounavis and Berry 2005): a snapshot is summed as a whole, so this runs over
 //! gigabytes.
 //! Carry-less multiplication would be faster still, but needs `unsafe` and one version for each
 //! processor; a table is fast enough not to be what a save waits for.
 
-/// The number of slots that a cluster's keys are spread over.
-pub const KEY_SLOTS: u16 = 16_384;
-
-const CRC16_TABLE: [u16; 256] = crc16_table();
 const CRC64_POLYNOMIAL_REFLECTED: u64 = 0x95AC_9329_AC4B_C9B5;
 static CRC64_TABLES: [[u64; 256]; 8] = crc64_tables();
-
-/// CRC-16/XMODEM: polynomial 0x1021, starting from zero.
-pub fn crc16(bytes: &[u8]) -> u16 {
-    bytes.iter().fold(0, |crc: u16, &byte| {
-        let [high, low] = crc.to_be_bytes();
-        u16::from_be_bytes([low, 0]) ^ CRC16_TABLE[usize::from(high ^ byte)]
-    })
-}
-
-/// The cluster slot of `key`, below [`KEY_SLOTS`].
-///
-/// When the key has a `{`, and a `}` somewhere after the first one, and something between the two,
-/// then only that part counts, so that keys can be kept together by a common tag.
-pub fn key_slot(key: &[u8]) -> u16 {
-    crc16(hash_tag(key).unwrap_or(key)) % KEY_SLOTS
-}
-
-fn hash_tag(key: &[u8]) -> Option<&[u8]> {
-    let open = key.iter().position(|&byte| byte == b'{')?;
-    let inside = &key[open + 1..];
-    let close = inside.iter().position(|&byte| byte == b'}')?;
-    (close > 0).then(|| &inside[..close])
-}
 
 /// A running CRC-64 (Jones): feed it pieces in order, then ask for the [`value`](Crc64::value).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -86,26 +56,6 @@ pub fn crc64(bytes: &[u8]) -> u64 {
     crc.value()
 }
 
-const fn crc16_table() -> [u16; 256] {
-    let mut table = [0; 256];
-    let mut index = 0;
-    while index < 256 {
-        let mut crc = (index as u16) << 8;
-        let mut bit = 0;
-        while bit < 8 {
-            let carry = crc & 0x8000 != 0;
-            crc <<= 1;
-            if carry {
-                crc ^= 0x1021;
-            }
-            bit += 1;
-        }
-        table[index] = crc;
-        index += 1;
-    }
-    table
-}
-
 /// Table 0 advances the sum by one byte; table n by that byte and n zero bytes after it.
 const fn crc64_tables() -> [[u64; 256]; 8] {
     let mut tables = [[0; 256]; 8];
@@ -144,31 +94,8 @@ mod tests {
 
     #[test]
     fn the_standard_check_values() {
-        assert_eq!(crc16(b"123456789"), 0x31C3);
         assert_eq!(crc64(b"123456789"), 0xE9C6_D914_C4B8_D9CA);
-        assert_eq!(crc16(b""), 0);
         assert_eq!(crc64(b""), 0);
-    }
-
-    #[test]
-    fn slots_are_those_of_a_live_cluster() {
-        let slots: [(&[u8], u16); 12] = [
-            (b"123456789", 12_739),
-            (b"foo", 12_182),
-            (b"{foo}bar", 12_182),
-            (b"foo{}{bar}", 8_363),
-            (b"foo{{bar}}zap", 4_015),
-            (b"foo{bar}{zap}", 5_061),
-            (b"{}", 15_257),
-            (b"{", 4_092),
-            (b"}{", 12_793),
-            (b"", 0),
-            (b"{a", 10_276),
-            (b"a}b{c}", 7_365),
-        ];
-        for (key, slot) in slots {
-            assert_eq!(key_slot(key), slot, "{}", key.escape_ascii());
-        }
     }
 
     #[test]

@@ -98,7 +98,7 @@ mod counters {
     }
 
     /// Bytes that this thread allocated less those that it freed.
-    pub fn balance() -> i64 {
+    pub(super) fn balance() -> i64 {
         COUNTERS.with(|counters| counters.as_ref().map_or(0, |(allocated, freed)| allocated.get().wrapping_sub(freed.get()) as i64))
     }
 }

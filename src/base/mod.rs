@@ -6,7 +6,7 @@
 //! - [`number`]: integers and doubles, as text exactly as Redis reads and prints them;
 //!   [`long_double`]: the 80-bit sums of INCRBYFLOAT;
 //! - [`glob`]: patterns of KEYS, SCAN, PSUBSCRIBE; [`text`]: quoting, splitting, memory sizes;
-//! - [`crc`]: key slots and RDB checksums; [`lzf`]: the compression of strings in snapshots;
+//! - [`crc`]: checksums of snapshots; [`lzf`]: the compression of strings in snapshots;
 //! - [`random`] and [`clock`]: what is seeded and what is passed in, so that a run can be repeated.
 //!
 //! Deliberately absent: a global generator, a clock that anyone may read, and locale.

@@ -152,7 +152,7 @@ impl KeyspaceEvents {
     }
 
     /// The set as bits, one a class.
-    pub fn bits(self) -> u32 {
+    pub const fn bits(self) -> u32 {
         self.0
     }
 

@@ -188,12 +188,6 @@ impl HeavyHitters {
         faded * std::f64::consts::LN_2 / self.half_life / seen
     }
 
-    /// All weights, a second.
-    pub fn total_rates(&self, now: f64) -> Weights {
-        let per_second = self.per_second(now);
-        self.totals.map(|total| total * per_second)
-    }
-
     /// Forgets everything.
     pub fn clear(&mut self, now: f64) {
         *self = HeavyHitters::new(self.capacity, self.label_max, self.half_life, now);
@@ -284,7 +278,6 @@ mod tests {
         assert_eq!(heavy[0].label, b"2");
         assert!((heavy[0].rates[0] - 97.0).abs() < 3.0, "{:?}", heavy[0]);
         assert!((heavy[1].rates[0] - 3.0).abs() < 1.0, "{:?}", heavy[1]);
-        assert!((sketch.total_rates(2_000.0)[0] - 100.0).abs() < 2.0);
         // a young one extrapolates
         sketch.clear(2_000.0);
         for tenth in 20_000..20_020u32 {

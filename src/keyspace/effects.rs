@@ -8,36 +8,36 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::DbIndex;
 use super::entry::{Entry, EntryRef};
+use crate::config::KeyspaceEvents;
 use crate::ds::table::Table;
 use crate::types::Value;
 
-/// A class of keyspace events, one letter of `notify-keyspace-events` each; the bits are those of
-/// [`crate::config::KeyspaceEvents`].
+/// A class of keyspace events, one letter of `notify-keyspace-events` each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum EventClass {
     /// `g`: DEL, EXPIRE, RENAME and what else works on any type.
-    Generic = 1,
+    Generic = KeyspaceEvents::GENERIC.bits(),
     /// `$`
-    String = 1 << 1,
+    String = KeyspaceEvents::STRING.bits(),
     /// `l`
-    List = 1 << 2,
+    List = KeyspaceEvents::LIST.bits(),
     /// `s`
-    Set = 1 << 3,
+    Set = KeyspaceEvents::SET.bits(),
     /// `h`
-    Hash = 1 << 4,
+    Hash = KeyspaceEvents::HASH.bits(),
     /// `z`
-    Zset = 1 << 5,
+    Zset = KeyspaceEvents::SORTED_SET.bits(),
     /// `x`: a key's deadline passed.
-    Expired = 1 << 6,
+    Expired = KeyspaceEvents::EXPIRED.bits(),
     /// `e`: evicted for memory.
-    Evicted = 1 << 7,
+    Evicted = KeyspaceEvents::EVICTED.bits(),
     /// `t`
-    Stream = 1 << 8,
+    Stream = KeyspaceEvents::STREAM.bits(),
     /// `m`: a read found no key.
-    Miss = 1 << 13,
+    Miss = KeyspaceEvents::KEY_MISS.bits(),
     /// `n`: a key was created.
-    New = 1 << 10,
+    New = KeyspaceEvents::NEW.bits(),
 }
 
 /// What happened to a key: its class and the name subscribers see.

@@ -61,11 +61,6 @@ impl Eviction {
         self.unlink = unlink;
     }
 
-    /// Whether any key may ever go.
-    pub fn is_allowed(&self) -> bool {
-        self.policy != MaxmemoryPolicy::NoEviction
-    }
-
     /// Whether only keys with a deadline may go.
     fn volatile_only(&self) -> bool {
         use MaxmemoryPolicy::{VolatileLfu, VolatileLru, VolatileRandom, VolatileTtl};

@@ -29,13 +29,13 @@ mod counter {
         unsafe { std::arch::x86_64::_rdtsc() }
     }
 
-    pub fn nanos() -> u64 {
+    pub(super) fn nanos() -> u64 {
         let rate = u128::from(RATE.load(Ordering::Relaxed));
         ((u128::from(ticks()) * rate) >> 32) as u64
     }
 
     /// Whether the kernel itself keeps time by the counter; measures its rate then.
-    pub fn calibrate() -> bool {
+    pub(super) fn calibrate() -> bool {
         let source = std::fs::read_to_string("/sys/devices/system/clocksource/clocksource0/current_clocksource");
         if !source.is_ok_and(|name| matches!(name.trim(), "tsc" | "kvm-clock")) {
             return false;

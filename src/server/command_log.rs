@@ -147,7 +147,7 @@ pub fn record(ctx: &mut Ctx<'_>, args: Args<'_>, nanos: u64, replied: u64) {
         let words = shorten(ctx.row(), args);
         let client = &ctx.state.clients[ctx.client];
         let (address, name) = (client.peer.address.clone(), client.name.clone());
-        let at = ctx.state.now.unix.0.div_euclid(1_000_000);
+        let at = ctx.state.now.unix.to_millis().seconds();
         let log = ctx.state.command_logs.of_mut(kind);
         log.entries.push_front(Entry { id: log.next_id, at, value, words, address, name });
         log.next_id += 1;

@@ -20,9 +20,9 @@ pub fn feed(ctx: &mut Ctx<'_>, args: Args<'_>, db: DbIndex) {
 /// Shows it, whatever it is. The commands of a script come from `lua`.
 #[cold]
 pub fn show(ctx: &mut Ctx<'_>, args: Args<'_>, db: DbIndex) {
-    let now = ctx.state.now.unix.0;
+    let (seconds, micros) = ctx.state.now.unix.seconds_and_micros();
     let address = if ctx.state.scripts.running { "lua" } else { &ctx.state.clients[ctx.client].peer.address };
-    let mut line = format!("+{}.{:06} [{} {address}]", now.div_euclid(1_000_000), now.rem_euclid(1_000_000), db.0).into_bytes();
+    let mut line = format!("+{seconds}.{micros:06} [{} {address}]", db.0).into_bytes();
     let row = ctx.row();
     for (index, word) in args.iter().enumerate() {
         line.push(b' ');

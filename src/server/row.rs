@@ -95,10 +95,6 @@ impl Flags {
     }
 }
 
-/// What a command does with the keys of a [`KeySpec`], as COMMAND INFO shows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeyFlags(pub &'static [&'static str]);
-
 /// Where a search for keys begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BeginSearch {

@@ -22,8 +22,6 @@ pub enum Error {
     Entry,
     /// The count in the header is not the number of entries.
     Count,
-    /// The count is not a multiple of what the caller asked for.
-    Uneven,
     /// The width of the integers is none of 2, 4 and 8.
     Width,
     /// The integers do not ascend strictly.
@@ -38,7 +36,6 @@ impl fmt::Display for Error {
             Error::End => "end mark missing",
             Error::Entry => "damaged entry",
             Error::Count => "number of entries does not match the header",
-            Error::Uneven => "incomplete last group of entries",
             Error::Width => "unknown integer width",
             Error::Order => "integers not in order",
         })

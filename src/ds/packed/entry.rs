@@ -64,11 +64,6 @@ impl<'a> Element<'a> {
         }
     }
 
-    /// Appends the element's text.
-    pub fn write_to(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.text(&mut [0; 21]));
-    }
-
     /// The element's text; `buffer` is used only when it has to be printed.
     #[inline]
     pub fn text<'b>(&'b self, buffer: &'b mut TextBuffer) -> &'b [u8] {

@@ -94,16 +94,6 @@ impl Packed {
         Ok(Self::from_entries(&bytes[HEADER..bytes.len() - 1], count))
     }
 
-    /// As [`Packed::from_bytes`], for elements that come in groups of `group` (a hash: 2).
-    /// An empty container has no incomplete group.
-    pub fn from_bytes_in_groups(bytes: &[u8], group: usize) -> Result<Self, Error> {
-        let count = check::check(bytes)?;
-        if !count.is_multiple_of(group) {
-            return Err(Error::Uneven);
-        }
-        Ok(Self::from_entries(&bytes[HEADER..bytes.len() - 1], count))
-    }
-
     /// A container of entries that are known to be sound and `count` in number.
     pub(in crate::ds) fn from_entries(entries: &[u8], count: usize) -> Self {
         let total = entries.len() + FRAME;
@@ -203,22 +193,10 @@ impl Packed {
         self.insert_at(0, &[Element::from_text(text)]);
     }
 
-    /// Puts an element in front of the one at `place`, and is the new element's place.
-    pub fn insert_before(&mut self, place: Position, text: &[u8]) -> Position {
-        self.insert_elements_before(place, &[Element::from_text(text)])
-    }
-
     /// Puts several elements in front of the one at `place`, and is the place of the first.
     pub fn insert_elements_before(&mut self, place: Position, elements: &[Element]) -> Position {
         self.insert_at(place.offset(), elements);
         place
-    }
-
-    /// Puts an element behind the one at `place`, and is the new element's place.
-    pub fn insert_after(&mut self, place: Position, text: &[u8]) -> Position {
-        let at = place.offset() + entry_len_at(&self.entries()[place.offset()..]);
-        self.insert_at(at, &[Element::from_text(text)]);
-        Position::new(at)
     }
 
     /// Changes the element at `place`, which stays good.
@@ -257,14 +235,6 @@ impl Packed {
         let before = self.len();
         self.remove(place, count);
         before - self.len()
-    }
-
-    /// Adds all elements of another container at the end.
-    pub fn append_all(&mut self, other: &Packed) {
-        let added = other.entries();
-        let at = self.entries().len();
-        self.open(at, 0, added.len()).write_copy_of_slice(added);
-        self.count_added(other.len());
     }
 
     /// The element at `place`.

@@ -75,7 +75,7 @@ impl Shape {
 }
 
 /// An owned block.
-pub struct Field(NonNull<u8>);
+pub(super) struct Field(NonNull<u8>);
 
 /// A borrowed block.
 #[derive(Clone, Copy)]
@@ -149,7 +149,7 @@ impl<'a> FieldRef<'a> {
 
 impl Field {
     /// A new block. The deadline is at most [`MAX_DEADLINE`] and not before 1970.
-    pub fn new(field: &[u8], value: &[u8], deadline: Option<Millis>) -> Field {
+    pub(super) fn new(field: &[u8], value: &[u8], deadline: Option<Millis>) -> Field {
         let shape = Shape::new(field.len(), value.len(), deadline);
         let layout = shape.layout();
         // SAFETY: the layout is not empty.
@@ -167,12 +167,12 @@ impl Field {
     ///
     /// # Safety
     /// `raw` is a live block that nothing else uses meanwhile; the table stays its owner.
-    pub unsafe fn borrow_mut(raw: NonNull<u8>) -> ManuallyDrop<Field> {
+    pub(super) unsafe fn borrow_mut(raw: NonNull<u8>) -> ManuallyDrop<Field> {
         ManuallyDrop::new(Field(raw))
     }
 
     /// The block, borrowed.
-    pub fn get(&self) -> FieldRef<'_> {
+    pub(super) fn get(&self) -> FieldRef<'_> {
         FieldRef { raw: self.0, life: PhantomData }
     }
 
@@ -200,7 +200,7 @@ impl Field {
 
     /// Puts another value and deadline into the block, if its shape allows it.
     #[inline]
-    pub fn try_overwrite(&mut self, value: &[u8], deadline: Option<Millis>) -> bool {
+    pub(super) fn try_overwrite(&mut self, value: &[u8], deadline: Option<Millis>) -> bool {
         let old = self.get().shape();
         let new = Shape::new(old.field_len, value.len(), deadline);
         if new.flags != old.flags || new.size() != old.size() {
@@ -212,7 +212,7 @@ impl Field {
     }
 
     /// Changes the deadline in place, if the block has one.
-    pub fn try_set_deadline(&mut self, deadline: Option<Millis>) -> bool {
+    pub(super) fn try_set_deadline(&mut self, deadline: Option<Millis>) -> bool {
         let shape = self.get().shape();
         let same_form = deadline.is_some() == (shape.flags & HAS_DEADLINE != 0);
         if same_form {

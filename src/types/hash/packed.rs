@@ -10,9 +10,9 @@ use crate::ds::packed::{Builder, Element, Forward, Packed, Position};
 use crate::types::string::StringRef;
 
 /// Elements of a pair.
-pub const PAIR: usize = 2;
+pub(super) const PAIR: usize = 2;
 /// Elements of a triplet.
-pub const TRIPLET: usize = 3;
+pub(super) const TRIPLET: usize = 3;
 
 /// An element as a string value.
 #[inline]
@@ -47,19 +47,19 @@ fn at(packed: &Packed, width: usize, place: Position) -> (Element<'_>, Option<Mi
 
 /// Value and deadline of a field.
 #[inline]
-pub fn get<'a>(packed: &'a Packed, width: usize, field: &[u8]) -> Option<(StringRef<'a>, Option<Millis>)> {
+pub(super) fn get<'a>(packed: &'a Packed, width: usize, field: &[u8]) -> Option<(StringRef<'a>, Option<Millis>)> {
     let (value, deadline) = at(packed, width, find(packed, width, field)?);
     Some((string(value), deadline))
 }
 
 /// The earliest deadline among triplets.
-pub fn earliest(packed: &Packed) -> Option<Millis> {
+pub(super) fn earliest(packed: &Packed) -> Option<Millis> {
     deadline_in(packed.get(2)?)
 }
 
 /// Sets a field among pairs; gives whether it was not there.
 #[inline]
-pub fn set_pair(packed: &mut Packed, field: &[u8], value: &[u8]) -> bool {
+pub(super) fn set_pair(packed: &mut Packed, field: &[u8], value: &[u8]) -> bool {
     match find(packed, PAIR, field) {
         Some(place) => {
             let place = after(packed, place);
@@ -74,7 +74,7 @@ pub fn set_pair(packed: &mut Packed, field: &[u8], value: &[u8]) -> bool {
 }
 
 /// Sets a field among triplets; gives whether it was not there.
-pub fn set_triplet(packed: &mut Packed, field: &[u8], value: &[u8], ttl: FieldTtl, horizon: Millis) -> bool {
+pub(super) fn set_triplet(packed: &mut Packed, field: &[u8], value: &[u8], ttl: FieldTtl, horizon: Millis) -> bool {
     let Some(place) = find(packed, TRIPLET, field) else {
         insert_triplet(packed, field, value, ttl.of_new());
         return true;
@@ -93,7 +93,7 @@ pub fn set_triplet(packed: &mut Packed, field: &[u8], value: &[u8], ttl: FieldTt
 }
 
 /// Sets or clears the deadline of a field among triplets, which is there.
-pub fn set_deadline(packed: &mut Packed, field: &[u8], deadline: Option<Millis>) {
+pub(super) fn set_deadline(packed: &mut Packed, field: &[u8], deadline: Option<Millis>) {
     let place = find(packed, TRIPLET, field).expect("the caller has found the field");
     let (value, old) = at(packed, TRIPLET, place);
     if deadline != old {
@@ -127,7 +127,7 @@ fn insert_triplet(packed: &mut Packed, field: &[u8], value: &[u8], deadline: Opt
 }
 
 /// Removes a field if it is there.
-pub fn remove(packed: &mut Packed, width: usize, field: &[u8], horizon: Millis) -> bool {
+pub(super) fn remove(packed: &mut Packed, width: usize, field: &[u8], horizon: Millis) -> bool {
     let Some(place) = find(packed, width, field) else { return false };
     let there = is_there(at(packed, width, place).1, horizon);
     if there {
@@ -137,7 +137,7 @@ pub fn remove(packed: &mut Packed, width: usize, field: &[u8], horizon: Millis) 
 }
 
 /// Removes up to `most` triplets whose deadline is not after `horizon`.
-pub fn expire(packed: &mut Packed, horizon: Millis, most: usize, mut removed: impl FnMut(&[u8], Millis)) -> usize {
+pub(super) fn expire(packed: &mut Packed, horizon: Millis, most: usize, mut removed: impl FnMut(&[u8], Millis)) -> usize {
     let mut count = 0;
     let mut items = Items::new(packed, TRIPLET);
     while let Some(Item { field, deadline: Some(deadline), .. }) = items.next() {
@@ -152,7 +152,7 @@ pub fn expire(packed: &mut Packed, horizon: Millis, most: usize, mut removed: im
 }
 
 /// Pairs as triplets without deadlines.
-pub fn with_deadlines(packed: &Packed) -> Packed {
+pub(super) fn with_deadlines(packed: &Packed) -> Packed {
     let mut builder = Builder::with_capacity(packed.bytes() + packed.len());
     for (index, element) in packed.iter().enumerate() {
         builder.push_element(&element);
@@ -165,14 +165,14 @@ pub fn with_deadlines(packed: &Packed) -> Packed {
 
 /// The groups of a packed block.
 #[derive(Clone)]
-pub struct Items<'a> {
+pub(super) struct Items<'a> {
     elements: Forward<'a>,
     width: usize,
 }
 
 impl<'a> Items<'a> {
     /// All groups of `width` elements.
-    pub fn new(packed: &'a Packed, width: usize) -> Self {
+    pub(super) fn new(packed: &'a Packed, width: usize) -> Self {
         Items { elements: packed.iter(), width }
     }
 }

@@ -18,7 +18,7 @@ use crate::ds::table::Block;
 const LONG: u8 = u8::MAX;
 
 /// An owned block.
-pub struct Member(NonNull<u8>);
+pub(super) struct Member(NonNull<u8>);
 
 // SAFETY: a member owns its block alone.
 unsafe impl Send for Member {}
@@ -38,7 +38,7 @@ fn layout(len: usize) -> Layout {
 
 impl Member {
     /// A new block.
-    pub fn new(text: &[u8]) -> Member {
+    pub(super) fn new(text: &[u8]) -> Member {
         let len = u32::try_from(text.len()).expect("a member is below 4 GB");
         let layout = layout(text.len());
         // SAFETY: the layout is not empty.
@@ -58,7 +58,7 @@ impl Member {
     }
 
     /// The member's bytes.
-    pub fn text(&self) -> &[u8] {
+    pub(super) fn text(&self) -> &[u8] {
         // SAFETY: the block lives as long as its owner is borrowed.
         unsafe { text_at(self.0) }
     }
