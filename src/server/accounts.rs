@@ -4,6 +4,7 @@ use super::State;
 use super::client::{Client, ClientFlags};
 use crate::base::memory;
 use crate::keyspace::Keyspace;
+use crate::persist::aof::Phase;
 
 /// Where memory goes, in bytes.
 pub struct Accounts {
@@ -19,6 +20,12 @@ pub struct Accounts {
     pub replicas: usize,
     /// Tables and deadline indexes.
     pub tables: usize,
+    /// The history that is kept for replicas that come back.
+    pub backlog: usize,
+    /// What waits for the append-only file.
+    pub aof_buffer: usize,
+    /// Scripts and functions, and their interpreters.
+    pub scripts: usize,
 }
 
 impl Accounts {
@@ -29,20 +36,25 @@ impl Accounts {
         let (replicas, clients): (Vec<&Client>, Vec<&Client>) =
             state.clients.iter().map(|(_, client)| client).partition(|client| is_replica(client));
         // what replicas share is there once
+        let (kept, scripts) = (state.replica_blocks(), &state.scripts);
         let own = |client: &&Client| client.memory() - client.output.shared();
         Accounts {
             used,
             peak: state.stats.peak_memory.max(used),
             startup: state.startup_memory.min(used),
             clients: clients.into_iter().map(Client::memory).sum(),
-            replicas: replicas.iter().map(own).sum::<usize>() + state.replica_blocks(),
+            replicas: replicas.iter().map(own).sum::<usize>() + kept,
             tables: space.databases().iter().map(|database| database.overhead()).sum(),
+            backlog: state.replication.stream.memory().saturating_sub(kept),
+            aof_buffer: if state.aof.phase() == Phase::Off { 0 } else { state.aof.buffered() },
+            scripts: scripts.bytes() + scripts.interpreter_bytes() + scripts.libraries().bytes() + scripts.engine_bytes(),
         }
     }
 
     /// All that is not data.
     pub fn overhead(&self) -> usize {
-        (self.startup + self.clients + self.replicas + self.tables).min(self.used)
+        let parts = [self.startup, self.clients, self.replicas, self.tables, self.backlog, self.aof_buffer, self.scripts];
+        parts.into_iter().sum::<usize>().min(self.used)
     }
 
     /// The data.

@@ -14,7 +14,7 @@ use std::fmt::{Display, Write};
 
 use crate::base::clock::Millis;
 use crate::base::{memory, text};
-use crate::keyspace::{Database, DbIndex, Keyspace};
+use crate::keyspace::{Database, Keyspace};
 use crate::persist::aof::Phase;
 use crate::repl::primary::Stage;
 use crate::repl::replica::Link;
@@ -23,6 +23,7 @@ use crate::server::accounts::Accounts;
 use crate::server::client::{Client, ClientFlags};
 use crate::server::context::{Ctx, DONE, Outcome};
 use crate::server::loading::View;
+use crate::server::pubsub::Medium;
 use crate::server::registry::Registered;
 use crate::server::row::{Command, Flags};
 use crate::server::web::exposition;
@@ -210,11 +211,6 @@ fn clients(report: &mut Report<'_>) {
     let subscribed = |client: &Client| client.subscriptions.as_ref().is_some_and(|s| !s.is_empty());
     let waiting: Vec<_> = state.clients.iter().filter_map(|(_, client)| client.blocked.as_ref()).collect();
     let timed = waiting.iter().filter(|blocked| blocked.deadline.is_some()).count();
-    let lossy: BTreeSet<(DbIndex, &[u8])> = waiting
-        .iter()
-        .filter(|blocked| blocked.wants_loss)
-        .flat_map(|blocked| blocked.keys.iter().map(|key| (blocked.db, key.as_ref())))
-        .collect();
     let watched: BTreeSet<_> = state.clients.iter().flat_map(|(_, client)| client.watched.iter()).collect();
     let others = report.clients_with(ClientFlags::REPLICA.or(ClientFlags::REPLAY));
     report.line("connected_clients", state.clients.len() - others);
@@ -231,7 +227,7 @@ fn clients(report: &mut Report<'_>) {
     report.line("clients_in_timeout_table", timed);
     report.line("total_watched_keys", watched.len());
     report.line("total_blocking_keys", state.parked.keys());
-    report.line("total_blocking_keys_on_nokey", lossy.len());
+    report.line("total_blocking_keys_on_nokey", state.parked.keys_wanting_loss());
 }
 
 fn memory_use(report: &mut Report<'_>) {
@@ -277,15 +273,13 @@ fn memory_use(report: &mut Report<'_>) {
     report.ratio("mem_fragmentation_ratio", resident, accounts.used);
     report.line("mem_fragmentation_bytes", resident as i128 - accounts.used as i128);
     report.line("mem_not_counted_for_evict", state.uncounted_memory());
-    let kept = state.replica_blocks();
-    let backlog = state.replication.stream.memory().saturating_sub(kept);
-    report.line("mem_replication_backlog", backlog);
-    report.line("mem_total_replication_buffers", backlog + kept);
+    report.line("mem_replication_backlog", accounts.backlog);
+    report.line("mem_total_replication_buffers", accounts.backlog + state.replica_blocks());
     report.line("mem_replica_full_sync_buffer", 0);
     report.line("mem_clients_slaves", accounts.replicas);
     report.line("mem_clients_normal", accounts.clients);
     report.zeros(&["mem_cluster_links"]);
-    report.line("mem_aof_buffer", if state.aof.phase() == Phase::Off { 0 } else { state.aof.buffered() });
+    report.line("mem_aof_buffer", accounts.aof_buffer);
     report.line("mem_allocator", memory::allocator());
     report.zeros(&["mem_overhead_db_hashtable_rehashing", "active_defrag_running"]);
     report.line("lazyfree_pending_objects", report.space.effects.garbage.len());
@@ -426,13 +420,9 @@ fn stats(report: &mut Report<'_>) {
 }
 
 fn subscriptions(report: &mut Report<'_>) {
-    let all = || report.state.clients.iter().filter_map(|(_, client)| client.subscriptions.as_ref());
-    let channels: BTreeSet<_> = all().flat_map(|s| s.channels.iter()).collect();
-    let patterns: BTreeSet<_> = all().flat_map(|s| s.patterns.iter()).collect();
-    let shards: BTreeSet<_> = all().flat_map(|s| s.shards.iter()).collect();
-    let counts = [("pubsub_channels", channels.len()), ("pubsub_patterns", patterns.len()), ("pubsubshard_channels", shards.len())];
-    for (name, count) in counts {
-        report.line(name, count);
+    let media = [("pubsub_channels", Medium::Channel), ("pubsub_patterns", Medium::Pattern), ("pubsubshard_channels", Medium::Shard)];
+    for (name, medium) in media {
+        report.line(name, report.state.pubsub.len(medium));
     }
 }
 
@@ -512,13 +502,13 @@ fn cpu(report: &mut Report<'_>) {
     }
 }
 
-/// Commands that were executed or refused.
-fn used_commands<'a>(report: &Report<'a>) -> impl Iterator<Item = &'a Registered> + use<'a> {
+/// All commands and subcommands.
+fn commands<'a>(report: &Report<'a>) -> impl Iterator<Item = &'a Registered> + use<'a> {
     report.state.registry.iter().map(|(_, command)| command)
 }
 
 fn command_stats(report: &mut Report<'_>) {
-    for command in used_commands(report) {
+    for command in commands(report) {
         let stats = &command.stats;
         if stats.calls + stats.rejected + stats.failed == 0 {
             continue;
@@ -543,7 +533,7 @@ fn error_stats(report: &mut Report<'_>) {
 
 fn service_stats(report: &mut Report<'_>) {
     let micros = |nanos: u64| nanos as f64 / 1000.0;
-    for command in used_commands(report) {
+    for command in commands(report) {
         let (service, latency) = (&command.stats.service, &command.stats.latency);
         if service.count() == 0 {
             continue;
@@ -603,7 +593,7 @@ fn stalls(report: &mut Report<'_>) {
 }
 
 fn latency_stats(report: &mut Report<'_>) {
-    for command in used_commands(report) {
+    for command in commands(report) {
         let latency = &command.stats.latency;
         if latency.count() == 0 {
             continue;

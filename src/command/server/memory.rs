@@ -180,12 +180,12 @@ fn stats(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
     add("peak.allocated", Figure::Bytes(accounts.peak));
     add("total.allocated", Figure::Bytes(accounts.used));
     add("startup.allocated", Figure::Bytes(accounts.startup));
-    add("replication.backlog", Figure::Bytes(0));
+    add("replication.backlog", Figure::Bytes(accounts.backlog));
     add("replica.fullsync.buffer", Figure::Bytes(0));
     add("clients.slaves", Figure::Bytes(accounts.replicas));
     add("clients.normal", Figure::Bytes(accounts.clients));
     add("cluster.links", Figure::Bytes(0));
-    add("aof.buffer", Figure::Bytes(0));
+    add("aof.buffer", Figure::Bytes(accounts.aof_buffer));
     add("lua.caches", Figure::Bytes(ctx.state.scripts.bytes()));
     add("functions.caches", Figure::Bytes(ctx.state.scripts.libraries().bytes()));
     add("script.VMs", Figure::Bytes(ctx.state.scripts.interpreter_bytes() + ctx.state.scripts.engine_bytes()));
