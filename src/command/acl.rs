@@ -263,7 +263,7 @@ fn cat(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
         return DONE;
     };
     let Some(category) = CATEGORIES.iter().find(|category| name.eq_ignore_ascii_case(category.as_bytes())) else {
-        return Err(Error::bytes([b"ERR Unknown category '", name, b"'"].concat()));
+        return Err(Error::quoting("ERR Unknown category '{}'", &[name]));
     };
     let registry = &ctx.state.registry;
     let found: Vec<&str> = registry
@@ -293,11 +293,11 @@ fn genpass(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
 
 fn dryrun(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     if args.at(2) != DEFAULT_USER {
-        return Err(Error::bytes([b"ERR User '", args.at(2), b"' not found"].concat()));
+        return Err(Error::quoting("ERR User '{}' not found", &[args.at(2)]));
     }
     let registry = &ctx.state.registry;
     let Some(id) = registry.resolve(args.at(3), args.get(4)) else {
-        return Err(Error::bytes([b"ERR Command '", args.at(3), b"' not found"].concat()));
+        return Err(Error::quoting("ERR Command '{}' not found", &[args.at(3)]));
     };
     let command = registry.get(id);
     if !command.row.takes(args.len() - 3) {

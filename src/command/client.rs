@@ -275,19 +275,14 @@ fn setinfo(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     let field = match option.to_ascii_lowercase().as_slice() {
         b"lib-name" => &mut ctx.state.clients[ctx.client].library,
         b"lib-ver" => &mut ctx.state.clients[ctx.client].library_version,
-        _ => return Err(quoting("ERR Unrecognized option '", option, "'")),
+        _ => return Err(Error::quoting("ERR Unrecognized option '{}'", &[option])),
     };
     if !is_plain(text) {
-        return Err(quoting("ERR ", option, " cannot contain spaces, newlines or special characters."));
+        return Err(Error::quoting("ERR {} cannot contain spaces, newlines or special characters.", &[option]));
     }
     *field = text.into();
     ctx.reply.ok();
     DONE
-}
-
-/// An error that quotes what was sent.
-fn quoting(before: &str, word: &[u8], after: &str) -> Error {
-    Error::bytes([before.as_bytes(), word, after.as_bytes()].concat())
 }
 
 fn info(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
@@ -408,7 +403,7 @@ impl Class {
             b"replica" | b"slave" => Ok(Class::Replica),
             b"pubsub" => Ok(Class::Pubsub),
             b"master" | b"primary" => Ok(Class::Master),
-            _ => Err(quoting("ERR Unknown client type '", word, "'")),
+            _ => Err(Error::quoting("ERR Unknown client type '{}'", &[word])),
         }
     }
 }
@@ -478,7 +473,7 @@ impl<'a> Filter<'a> {
     fn take(&mut self, state: &State, option: &[u8], value: &'a [u8]) -> Result<(), Error> {
         match option {
             b"type" => self.class = Some(Class::named(value)?),
-            b"user" if value != b"default" => return Err(quoting("ERR No such user '", value, "'")),
+            b"user" if value != b"default" => return Err(Error::quoting("ERR No such user '{}'", &[value])),
             b"user" => self.user = Some(value),
             b"addr" => self.address = Some(value),
             b"laddr" => self.local_address = Some(value),

@@ -171,10 +171,7 @@ fn hello(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
             name = Some(client_name(args.at(at + 1))?);
             at += 2;
         } else {
-            let mut error = b"ERR Syntax error in HELLO option '".to_vec();
-            error.extend_from_slice(args.at(at));
-            error.push(b'\'');
-            return Err(Error::bytes(error));
+            return Err(Error::quoting("ERR Syntax error in HELLO option '{}'", &[args.at(at)]));
         }
     }
     if let Some((user, password)) = login {

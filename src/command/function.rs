@@ -8,7 +8,7 @@ use crate::base::number;
 use crate::persist::rdb::dump;
 use crate::resp::request::Args;
 use crate::script::{Restore, ScriptFlags, World};
-use crate::server::context::{Ctx, DONE, Outcome};
+use crate::server::context::{Ctx, DONE, Outcome, check_flush_mode};
 use crate::server::dispatch;
 use crate::server::error::Error;
 use crate::server::row::{Command, Flags, KeySpec};
@@ -184,7 +184,7 @@ fn load(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     let mut replace = false;
     for word in args.slice(2..args.len() - 1).iter() {
         if !word.eq_ignore_ascii_case(b"replace") {
-            return Err(Error::bytes([b"ERR Unknown option given: ", word].concat()));
+            return Err(Error::quoting("ERR Unknown option given: {}", &[word]));
         }
         replace = true;
     }
@@ -203,14 +203,11 @@ fn delete(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     DONE
 }
 
-/// The interpreter belongs to the one thread, so that ASYNC frees no later than SYNC.
 fn flush(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     if args.len() > 3 {
         return Err(dispatch::wrong_subcommand(ctx, args));
     }
-    if args.len() == 3 && !args.is(2, "sync") && !args.is(2, "async") {
-        return Err(Error::fixed("ERR FUNCTION FLUSH only supports SYNC|ASYNC option"));
-    }
+    check_flush_mode(args, 2, Error::fixed("ERR FUNCTION FLUSH only supports SYNC|ASYNC option"))?;
     drop(ctx.state.scripts.flush_libraries());
     changed(ctx);
     ctx.reply.ok();
@@ -259,7 +256,7 @@ fn list(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
         } else if pattern.is_none() && word.eq_ignore_ascii_case(b"libraryname") {
             pattern = Some(words.next().ok_or(Error::fixed("ERR library name argument was not given"))?);
         } else {
-            return Err(Error::bytes([b"ERR Unknown argument ", word].concat()));
+            return Err(Error::quoting("ERR Unknown argument {}", &[word]));
         }
     }
     let Ctx { state, reply, .. } = ctx;

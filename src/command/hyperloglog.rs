@@ -194,8 +194,7 @@ fn pfdebug(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
             ctx.reply.integer(i64::from(converted));
         }
         _ => {
-            let shown = subcommand.split(|&byte| byte == 0).next().unwrap_or_default();
-            return Err(Error::bytes([b"ERR Unknown PFDEBUG subcommand '", shown, b"'"].concat()));
+            return Err(Error::quoting("ERR Unknown PFDEBUG subcommand '{}'", &[subcommand]));
         }
     }
     DONE

@@ -6,13 +6,12 @@
 
 mod blocking;
 
-use crate::base::number;
 use crate::ds::deque::{Deque, End, Fill, Side};
 use crate::keyspace::effects::Event;
 use crate::keyspace::write::Write;
 use crate::resp::request::Args;
 use crate::resp::writer::Reply;
-use crate::server::context::{Ctx, DONE, Outcome, integer, integer_in};
+use crate::server::context::{Ctx, DONE, Outcome, integer, negatable, number_in};
 use crate::server::error::Error;
 use crate::server::row::{Command, Flags, KeySpec, RO, RO_ACCESS, RW_ACCESS_DELETE, RW_DELETE, RW_INSERT, RW_UPDATE};
 use crate::types::Value;
@@ -333,17 +332,6 @@ fn end(arg: &[u8]) -> Result<End, Error> {
     } else {
         Err(Error::SYNTAX)
     }
-}
-
-/// The argument as a number within a range, the same error for what is none and what is outside.
-fn number_in(arg: &[u8], range: std::ops::RangeInclusive<i64>, error: Error) -> Result<i64, Error> {
-    number::parse_i64(arg).filter(|value| range.contains(value)).ok_or(error)
-}
-
-/// The argument as an integer whose negative is one, too.
-fn negatable(arg: &[u8]) -> Result<i64, Error> {
-    const OUTSIDE: Error = Error::fixed("ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807");
-    integer_in(arg, -i64::MAX..=i64::MAX, OUTSIDE)
 }
 
 fn clamp(value: i64) -> usize {

@@ -8,7 +8,7 @@ use crate::keyspace::effects::Event;
 use crate::persist::rdb::dump;
 use crate::resp::request::Args;
 use crate::resp::writer::write_command;
-use crate::server::context::{Block, Ctx, DONE, Flow, OnTimeout, Outcome, integer};
+use crate::server::context::{Block, Ctx, DONE, OnTimeout, Outcome, integer};
 use crate::server::error::Error;
 use crate::server::migration::{Ended, Fault, Parcel, Step};
 use crate::server::row::{BeginSearch, Command, FindKeys, Flags, KeySpec};
@@ -145,14 +145,7 @@ fn migrate(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
         let ended = ctx.state.finish_migration(ctx.db.space(), ctx.client, request.destination);
         return conclude(ctx, &request, ended);
     }
-    Ok(Flow::Block(Box::new(Block {
-        keys: Vec::new(),
-        wants: None,
-        wants_loss: false,
-        deadline: Some(ctx.now().saturating_add(request.timeout)),
-        on_timeout: OnTimeout::RunAgain,
-        request: None,
-    })))
+    Block::for_event(Some(ctx.now().saturating_add(request.timeout)), OnTimeout::RunAgain)
 }
 
 /// The requests for the other server: a login and its database where needed, then a RESTORE for each key that is

@@ -1,4 +1,5 @@
-//! The commands: a file a family, each with its rows and their handlers and nothing else.
+//! The commands: a file a family, each with its rows and their handlers and nothing else. What several families
+//! read alike is in [`deadline`] and [`scanning`].
 //!
 //! A handler parses all its arguments, then reads, then writes through the door, then replies. To add a
 //! command, add a row and its handler to the family's file; lookup, arity, COMMAND, access control,
@@ -9,6 +10,7 @@ pub mod bitmap;
 pub mod client;
 pub mod cluster;
 pub mod connection;
+mod deadline;
 #[cfg(test)]
 mod effects_tests;
 pub mod function;
@@ -22,6 +24,7 @@ pub mod migrate;
 pub mod persistence;
 pub mod pubsub;
 pub mod replication;
+mod scanning;
 pub mod scripting;
 pub mod server;
 pub mod set;

@@ -285,7 +285,7 @@ fn shardchannels(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
 
 fn names(ctx: &mut Ctx<'_>, args: Args<'_>, medium: Medium) -> Outcome {
     if args.len() > 3 {
-        return Err(dispatch::subcommand_syntax(ctx, args));
+        return Err(dispatch::wrong_subcommand(ctx, args));
     }
     let names = ctx.state.pubsub.names(medium, args.get(2));
     ctx.reply.array(names.len());

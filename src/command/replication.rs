@@ -5,7 +5,7 @@ use crate::base::number;
 use crate::repl::primary::Stage;
 use crate::resp::request::Args;
 use crate::server::client::ClientFlags;
-use crate::server::context::{Block, Ctx, DONE, Flow, OnTimeout, Outcome, integer, integer_in, timeout_millis};
+use crate::server::context::{Block, Ctx, DONE, OnTimeout, Outcome, integer, integer_in, timeout_millis};
 use crate::server::error::Error;
 use crate::server::failover;
 use crate::server::row::{Command, Flags};
@@ -274,9 +274,7 @@ fn replconf(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
         } else if args.is(at, "rdb-filter-only") {
             filter(ctx, value)?;
         } else if !args.is(at, "version") {
-            let mut text = b"ERR Unrecognized REPLCONF option: ".to_vec();
-            text.extend_from_slice(args.at(at));
-            return Err(Error::bytes(text));
+            return Err(Error::quoting("ERR Unrecognized REPLCONF option: {}", &[args.at(at)]));
         }
     }
     ctx.reply.ok();
@@ -288,9 +286,7 @@ fn filter(ctx: &mut Ctx<'_>, value: &[u8]) -> Result<(), Error> {
     let mut without_keys = false;
     for word in value.split(|&byte| byte == b' ').filter(|word| !word.is_empty()) {
         if !word.eq_ignore_ascii_case(b"functions") {
-            let mut text = b"ERR Unsupported rdb-filter-only option: ".to_vec();
-            text.extend_from_slice(word);
-            return Err(Error::bytes(text));
+            return Err(Error::quoting("ERR Unsupported rdb-filter-only option: {}", &[word]));
         }
         without_keys = true;
     }
@@ -390,14 +386,7 @@ fn refuse_unmarked_filter(ctx: &Ctx<'_>) -> Result<(), Error> {
 fn wait_for_replicas(ctx: &mut Ctx<'_>, deadline: Option<crate::base::clock::Millis>) -> Outcome {
     let key = ctx.client;
     ctx.state.replication.wait(key);
-    Ok(Flow::Block(Box::new(Block {
-        keys: Vec::new(),
-        wants: None,
-        wants_loss: false,
-        deadline,
-        on_timeout: OnTimeout::RunAgain,
-        request: None,
-    })))
+    Block::for_event(deadline, OnTimeout::RunAgain)
 }
 
 /// A timeout in whole milliseconds.

@@ -21,7 +21,7 @@ use crate::script::{Callable, Host, Replication, ScriptFlags, Verdict, World};
 use crate::server::State;
 use crate::server::busy::{self, Script, Standing};
 use crate::server::client::{ClientFlags, ClientKey};
-use crate::server::context::{Block, Ctx, DONE, Flow, OnTimeout, Outcome, Propagation, integer};
+use crate::server::context::{Block, Ctx, DONE, OnTimeout, Outcome, Propagation, check_flush_mode, integer};
 use crate::server::dispatch;
 use crate::server::error::Error;
 use crate::server::monitor;
@@ -276,8 +276,7 @@ pub(super) fn go_on(ctx: &mut Ctx<'_>, mut script: Script) -> Outcome {
     ctx.propagate_nothing();
     let Some(ended) = ended else {
         ctx.leave_script(script);
-        let block = Block { keys: Vec::new(), wants: None, wants_loss: false, deadline: None, on_timeout: OnTimeout::Null, request: None };
-        return Ok(Flow::Block(Box::new(block)));
+        return Block::for_event(None, OnTimeout::Null);
     };
     ctx.state.command_started = script.standing.started;
     if was_left {
@@ -472,11 +471,8 @@ fn exists(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     DONE
 }
 
-/// The interpreter belongs to the one thread, so that ASYNC frees no later than SYNC.
 fn flush(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
-    if args.len() > 3 || args.len() == 3 && !args.is(2, "sync") && !args.is(2, "async") {
-        return Err(Error::fixed("ERR SCRIPT FLUSH only support SYNC|ASYNC option"));
-    }
+    check_flush_mode(args, 2, Error::fixed("ERR SCRIPT FLUSH only support SYNC|ASYNC option"))?;
     drop(ctx.state.scripts.flush());
     ctx.reply.ok();
     DONE

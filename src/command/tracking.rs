@@ -137,23 +137,21 @@ fn redirection(ctx: &mut Ctx<'_>, before: Option<u64>, arg: &[u8]) -> Result<u64
 /// Prefixes of one client must not overlap: a key would be told of twice.
 fn check_overlap(existing: Option<&Tracking>, prefixes: &[&[u8]]) -> Result<(), Error> {
     let overlap = |a: &[u8], b: &[u8]| a.starts_with(b) || b.starts_with(a);
-    let error = |one: &[u8], relation: &str, other: &[u8]| {
-        let mut text = b"ERR Prefix '".to_vec();
-        text.extend_from_slice(one);
-        text.extend_from_slice(format!("' overlaps with {relation} prefix '").as_bytes());
-        text.extend_from_slice(other);
-        text.extend_from_slice(b"'. Prefixes for a single client must not overlap.");
-        Error::bytes(text)
-    };
     for (at, prefix) in prefixes.iter().enumerate() {
         for other in existing.iter().flat_map(|tracking| &tracking.prefixes) {
             if overlap(prefix, other) {
-                return Err(error(prefix, "an existing", other));
+                return Err(Error::quoting(
+                    "ERR Prefix '{}' overlaps with an existing prefix '{}'. Prefixes for a single client must not overlap.",
+                    &[prefix, other],
+                ));
             }
         }
         for other in &prefixes[at + 1..] {
             if overlap(prefix, other) {
-                return Err(error(prefix, "another provided", other));
+                return Err(Error::quoting(
+                    "ERR Prefix '{}' overlaps with another provided prefix '{}'. Prefixes for a single client must not overlap.",
+                    &[prefix, other],
+                ));
             }
         }
     }

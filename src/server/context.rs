@@ -9,7 +9,8 @@ use crate::base::clock::Millis;
 use crate::base::long_double::LongDouble;
 use crate::base::number;
 use crate::keyspace::Db;
-use crate::resp::request::OwnedRequest;
+use crate::limits;
+use crate::resp::request::{Args, OwnedRequest};
 use crate::resp::writer::Reply;
 use crate::types::Type;
 
@@ -65,6 +66,11 @@ impl Block {
             on_timeout: OnTimeout::NullArray,
             request: None,
         })))
+    }
+
+    /// How a handler ends that waits for something else than a key: whoever brings it about has the client look again.
+    pub fn for_event(deadline: Option<Millis>, on_timeout: OnTimeout) -> Outcome {
+        Ok(Flow::Block(Box::new(Block { keys: Vec::new(), wants: None, wants_loss: false, deadline, on_timeout, request: None })))
     }
 }
 
@@ -141,6 +147,31 @@ pub fn integer(arg: &[u8]) -> Result<i64, Error> {
 pub fn integer_in(arg: &[u8], range: std::ops::RangeInclusive<i64>, outside: Error) -> Result<i64, Error> {
     let value = integer(arg)?;
     if range.contains(&value) { Ok(value) } else { Err(outside) }
+}
+
+/// The argument as a number within a range, the same error for what is none and what is outside.
+pub fn number_in(arg: &[u8], range: std::ops::RangeInclusive<i64>, error: Error) -> Result<i64, Error> {
+    number::parse_i64(arg).filter(|value| range.contains(value)).ok_or(error)
+}
+
+/// The argument as an integer whose negative is one, too.
+pub fn negatable(arg: &[u8]) -> Result<i64, Error> {
+    const OUTSIDE: Error = Error::fixed("ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807");
+    integer_in(arg, -i64::MAX..=i64::MAX, OUTSIDE)
+}
+
+/// Looks at what may stand at the end of a command that empties something: SYNC or ASYNC. They are the same here: all is
+/// gone at once, and what can be freed on another thread is (an interpreter cannot: it belongs to its own).
+pub fn check_flush_mode(args: Args<'_>, at: usize, error: Error) -> Result<(), Error> {
+    let known = args.len() <= at || args.len() == at + 1 && (args.is(at, "sync") || args.is(at, "async"));
+    if known { Ok(()) } else { Err(error) }
+}
+
+/// How many elements a command is to draw at random: above zero so many different ones, below zero so many draws. Redis
+/// dies of a reply that no memory can hold; here such a count is out of range.
+pub fn draws(arg: &[u8]) -> Result<i64, Error> {
+    let count = negatable(arg)?;
+    if count < 0 && count.unsigned_abs() > limits::DRAWS_MAX { Err(Error::fixed("ERR value is out of range")) } else { Ok(count) }
 }
 
 /// The argument as a float.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::base::text::until_zero;
 use crate::keyspace::WrongType;
 use crate::keyspace::write::IncrementError;
 
@@ -75,8 +76,22 @@ impl Error {
         Error(Cow::Owned(text.into().into_bytes()))
     }
 
-    /// A text that quotes what the client sent.
+    /// A text that may hold any bytes.
     pub fn bytes(text: Vec<u8>) -> Error {
+        Error(Cow::Owned(text))
+    }
+
+    /// A text with words of the client's, one in place of each `{}`. Redis formats them as C strings, so each ends
+    /// at its first zero byte.
+    pub fn quoting(template: &str, words: &[&[u8]]) -> Error {
+        let mut words = words.iter();
+        let mut text = Vec::with_capacity(template.len());
+        for (at, piece) in template.split("{}").enumerate() {
+            if at > 0 {
+                text.extend_from_slice(until_zero(words.next().expect("a word for each place")));
+            }
+            text.extend_from_slice(piece.as_bytes());
+        }
         Error(Cow::Owned(text))
     }
 

@@ -162,3 +162,27 @@ fn browsers_are_cut_off() {
         assert!(world.server.take_closing().contains(&client));
     }
 }
+
+#[test]
+fn a_word_in_an_error_ends_at_a_zero_byte() {
+    check(&[
+        ("HELLO 3 \"a\\x00b\"", "-ERR Syntax error in HELLO option 'a'"),
+        ("REPLCONF \"foo\\x00bar\" 1", "-ERR Unrecognized REPLCONF option: foo"),
+        ("CLIENT LIST TYPE \"no\\x00pe\"", "-ERR Unknown client type 'no'"),
+        ("CLIENT KILL USER \"a\\x00b\"", "-ERR No such user 'a'"),
+        ("CLIENT SETINFO \"x\\x00y\" z", "-ERR Unrecognized option 'x'"),
+        ("ACL CAT \"a\\x00b\"", "-ERR Unknown category 'a'"),
+        ("ACL DRYRUN \"a\\x00b\" get x", "-ERR User 'a' not found"),
+        ("ACL DRYRUN default \"ge\\x00t\" x", "-ERR Command 'ge' not found"),
+        ("FUNCTION LIST \"a\\x00b\"", "-ERR Unknown argument a"),
+        ("FUNCTION LOAD \"x\\x00y\" \"#!lua\"", "-ERR Unknown option given: x"),
+        ("LATENCY GRAPH \"a\\x00b\"", "-ERR No samples available for event 'a'"),
+        ("HSETEX h \"a\\x00b\" FIELDS 1 f v", "-ERR unknown argument: a"),
+        ("SET k v", "+OK"),
+        ("EXPIRE k 10 \"N\\x00X\"", "-ERR Unsupported option N"),
+        (
+            "CLIENT TRACKING ON BCAST PREFIX \"a\\x00b\" PREFIX \"a\\x00bc\"",
+            "-ERR Prefix 'a' overlaps with another provided prefix 'a'. Prefixes for a single client must not overlap.",
+        ),
+    ]);
+}

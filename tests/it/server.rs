@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::harness::{World, check, check_with};
 use ruddle::config::ShutdownActions;
+use ruddle::server::accounts::Accounts;
 use ruddle::server::{Stop, Stopwatch};
 
 const DEBUG: &[(&str, &str)] = &[("enable-debug-command", "yes")];
@@ -146,6 +147,11 @@ fn memory_of_keys() {
     let stats = world.ask(client, "MEMORY STATS");
     assert!(stats.starts_with("[\"peak.allocated\", :") && stats.contains("\"keys.count\", :2,"), "{stats}");
     assert!(world.ask(client, "MEMORY DOCTOR").contains("hardly any data"));
+    let interpreters = |world: &mut World| world.server.state.scripts.interpreter_bytes();
+    assert_eq!(world.ask(client, "EVAL \"return 1\" 0"), ":1");
+    let accounts = Accounts::take(&world.server.state, &world.server.keyspace);
+    assert!(interpreters(&mut world) > 0 && accounts.scripts > interpreters(&mut world), "scripts are no data");
+    assert!(accounts.overhead() >= accounts.startup.min(accounts.used).max(accounts.scripts));
     assert!(world.ask(client, "MEMORY MALLOC-STATS").contains("jemalloc"));
 }
 
@@ -179,6 +185,10 @@ fn debug_subcommands() {
             ("DEBUG HTSTATS 99", "-ERR Out of range database"),
             ("DEBUG QUICKLIST-PACKED-THRESHOLD 100b", "+OK"),
             ("DEBUG QUICKLIST-PACKED-THRESHOLD x", "-ERR argument must be a memory value bigger than 1 and smaller than 4gb"),
+            ("DEBUG REPLYBUFFER PEAK-RESET-TIME x", "-ERR value is not an integer or out of range"),
+            ("DEBUG REPLYBUFFER PEAK-RESET-TIME never", "+OK"),
+            ("DEBUG REPLYBUFFER RESIZING 0", "+OK"),
+            ("DEBUG REPLYBUFFER NOSUCH 0", "-ERR unknown subcommand or wrong number of arguments for 'REPLYBUFFER'. Try DEBUG HELP."),
             ("DEBUG STRINGMATCH-LEN 3 a*a", ":1"),
             ("DEBUG POPULATE x", "-ERR value is out of range, must be positive"),
             ("DEBUG POPULATE 2 foo 10", "+OK"),

@@ -150,6 +150,7 @@ fn errors() {
         ("SSCAN s 0 COUNT", SYNTAX),
         ("SSCAN s 0 MATCH", SYNTAX),
         ("SSCAN s 0 NOVALUES", "-ERR NOVALUES option can only be used in HSCAN"),
+        ("SSCAN s 0 NOSCORES", "-ERR syntax error"),
         ("SSCAN s 0 TYPE set", SYNTAX),
         ("SSCAN s 0 what", SYNTAX),
         ("SSCAN absent 0 what", r#"["0", []]"#),
@@ -607,5 +608,20 @@ fn keyspace_events() {
             })
             .collect();
         assert_eq!(events.join(", "), expected, "events of {line}");
+    }
+}
+
+/// Redis dies of a reply that no memory can hold.
+#[test]
+fn nobody_draws_for_ever() {
+    let mut world = World::new();
+    let client = world.connect();
+    for line in ["SADD s a", "ZADD z 1 a", "HSET h f v"] {
+        world.ask(client, line);
+    }
+    for line in ["SRANDMEMBER s", "ZRANDMEMBER z", "HRANDFIELD h"] {
+        for count in ["-9223372036854775807", "-4294967297"] {
+            assert_eq!(world.ask(client, &format!("{line} {count}")), "-ERR value is out of range", "{line}");
+        }
     }
 }

@@ -709,6 +709,7 @@ fn scores_can_be_left_out_of_a_scan() {
     let client = world.connect();
     world.ask(client, "ZADD z 1 a 2 b");
     assert_eq!(world.ask(client, "ZSCAN z 0 NOSCORES"), r#"["0", ["a", "b"]]"#);
+    assert_eq!(world.ask(client, "ZSCAN z 0 NOVALUES"), "-ERR NOVALUES option can only be used in HSCAN");
     assert_eq!(world.ask(client, "ZSCAN z 0 MATCH b NOSCORES"), r#"["0", ["b"]]"#);
 }
 

@@ -206,12 +206,10 @@ impl<'a> Request<'a> {
         }
         let polygon = matches!(self.shape, Some(Shape::Polygon(_)));
         if searches && self.center.is_none() && !polygon {
-            let text = b"ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for ";
-            return Err(Error::bytes([text, name].concat()));
+            return Err(Error::quoting("ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for {}", &[name]));
         }
         if searches && self.shape.is_none() {
-            let text = b"ERR exactly one of BYRADIUS and BYBOX can be specified for ";
-            return Err(Error::bytes([text, name].concat()));
+            return Err(Error::quoting("ERR exactly one of BYRADIUS and BYBOX can be specified for {}", &[name]));
         }
         if self.any && self.count.is_none() {
             return Err(Error::fixed("ERR the ANY argument requires COUNT argument"));

@@ -5,6 +5,7 @@
 //! it was set for; one that has passed removes the field at once, which is propagated as HDEL.
 
 use crate::base::clock::Millis;
+use crate::command::deadline::TimeUnit;
 use crate::keyspace::effects::Event;
 use crate::resp::request::Args;
 use crate::server::context::{Ctx, DONE, Outcome, integer};
@@ -22,24 +23,6 @@ const UNMET: i64 = 0;
 const CHANGED: i64 = 1;
 /// The deadline had passed: the field is gone.
 const REMOVED: i64 = 2;
-
-/// Whether numbers are seconds or milliseconds.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unit {
-    /// Seconds.
-    Seconds,
-    /// Milliseconds.
-    Milliseconds,
-}
-
-/// What a number is counted from.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Origin {
-    /// The time of the command.
-    Now,
-    /// 1970.
-    Epoch,
-}
 
 /// The key holds no other type; Redis looks at that before it looks at the arguments.
 pub(super) fn check_type(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<(), Error> {
@@ -66,31 +49,28 @@ pub(super) fn fields<'a>(args: Args<'a>, at: usize, bad_count: Error) -> Result<
 pub(super) const BAD_COUNT: Error = Error::fixed("ERR Number of fields must be a positive integer");
 
 /// The point in time that a number names.
-pub(super) fn deadline(ctx: &Ctx<'_>, number: &[u8], unit: Unit, origin: Origin) -> Result<Millis, Error> {
+pub(super) fn deadline(ctx: &Ctx<'_>, number: &[u8], unit: TimeUnit) -> Result<Millis, Error> {
     let number = integer(number)?;
     if number < 0 {
         return Err(Error::fixed("ERR invalid expire time, must be >= 0"));
     }
-    let scale = if unit == Unit::Seconds { 1000 } else { 1 };
-    let base = if origin == Origin::Now { ctx.now() } else { Millis(0) };
-    let deadline = number.checked_mul(scale).and_then(|distance| base.checked_add(Millis(distance)));
-    deadline.filter(|&deadline| deadline <= MAX_DEADLINE).ok_or_else(|| Error::bad_expire(ctx.row().name))
+    unit.deadline(number, ctx.now()).filter(|&deadline| deadline <= MAX_DEADLINE).ok_or_else(|| Error::bad_expire(ctx.row().name))
 }
 
 pub(super) fn hexpire(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
-    set_deadlines(ctx, args, Unit::Seconds, Origin::Now)
+    set_deadlines(ctx, args, TimeUnit::Seconds)
 }
 
 pub(super) fn hpexpire(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
-    set_deadlines(ctx, args, Unit::Milliseconds, Origin::Now)
+    set_deadlines(ctx, args, TimeUnit::Milliseconds)
 }
 
 pub(super) fn hexpireat(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
-    set_deadlines(ctx, args, Unit::Seconds, Origin::Epoch)
+    set_deadlines(ctx, args, TimeUnit::UnixSeconds)
 }
 
 pub(super) fn hpexpireat(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
-    set_deadlines(ctx, args, Unit::Milliseconds, Origin::Epoch)
+    set_deadlines(ctx, args, TimeUnit::UnixMilliseconds)
 }
 
 /// When the new deadline is to be set.
@@ -126,10 +106,10 @@ impl Condition {
     }
 }
 
-fn set_deadlines(ctx: &mut Ctx<'_>, args: Args<'_>, unit: Unit, origin: Origin) -> Outcome {
+fn set_deadlines(ctx: &mut Ctx<'_>, args: Args<'_>, unit: TimeUnit) -> Outcome {
     let key = args.at(1);
     check_type(ctx, key)?;
-    let deadline = deadline(ctx, args.at(2), unit, origin)?;
+    let deadline = deadline(ctx, args.at(2), unit)?;
     let condition = Condition::parse(args.at(3));
     let at = if condition == Condition::Always { 3 } else { 4 };
     let fields = fields(args, at, Error::fixed("ERR Parameter `numFields` should be greater than 0"))?;
@@ -217,23 +197,23 @@ pub(super) fn hpersist(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
 }
 
 pub(super) fn httl(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
-    show_deadlines(ctx, args, Unit::Seconds, Origin::Now)
+    show_deadlines(ctx, args, TimeUnit::Seconds)
 }
 
 pub(super) fn hpttl(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
-    show_deadlines(ctx, args, Unit::Milliseconds, Origin::Now)
+    show_deadlines(ctx, args, TimeUnit::Milliseconds)
 }
 
 pub(super) fn hexpiretime(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
-    show_deadlines(ctx, args, Unit::Seconds, Origin::Epoch)
+    show_deadlines(ctx, args, TimeUnit::UnixSeconds)
 }
 
 pub(super) fn hpexpiretime(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
-    show_deadlines(ctx, args, Unit::Milliseconds, Origin::Epoch)
+    show_deadlines(ctx, args, TimeUnit::UnixMilliseconds)
 }
 
 /// Replies with the deadlines of fields. Seconds are rounded up.
-fn show_deadlines(ctx: &mut Ctx<'_>, args: Args<'_>, unit: Unit, origin: Origin) -> Outcome {
+fn show_deadlines(ctx: &mut Ctx<'_>, args: Args<'_>, unit: TimeUnit) -> Outcome {
     let (now, horizon) = (ctx.now(), ctx.db.horizon());
     let hash = ctx.db.read::<Hash>(args.at(1))?;
     let fields = fields(args, 2, BAD_COUNT)?;
@@ -243,8 +223,8 @@ fn show_deadlines(ctx: &mut Ctx<'_>, args: Args<'_>, unit: Unit, origin: Origin)
             None => NO_FIELD,
             Some((_, None)) => NO_DEADLINE,
             Some((_, Some(deadline))) => {
-                let millis = if origin == Origin::Now { deadline.saturating_sub(now).0.max(0) } else { deadline.0 };
-                if unit == Unit::Seconds { millis / 1000 + i64::from(millis % 1000 > 0) } else { millis }
+                let millis = unit.millis_of(deadline, now);
+                if unit.is_seconds() { millis / 1000 + i64::from(millis % 1000 > 0) } else { millis }
             }
         });
     }

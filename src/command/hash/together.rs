@@ -1,6 +1,7 @@
 //! Values and deadlines at once: HGETEX, HSETEX and HGETDEL.
 
 use crate::base::clock::Millis;
+use crate::command::deadline::TimeUnit;
 use crate::keyspace::effects::Event;
 use crate::resp::request::Args;
 use crate::server::context::{Ctx, DONE, Outcome, integer};
@@ -8,19 +9,8 @@ use crate::server::error::Error;
 use crate::types::Stored;
 use crate::types::hash::{FieldTtl, Hash};
 
-use super::deadlines::{BAD_COUNT, Origin, Unit, check_type, deadline, fields, propagate_deadline, propagate_removals};
+use super::deadlines::{BAD_COUNT, check_type, deadline, fields, propagate_deadline, propagate_removals};
 use super::frame;
-
-/// The words that introduce a number of an expiration.
-fn unit(word: &[u8]) -> Option<(Unit, Origin)> {
-    match word.to_ascii_uppercase().as_slice() {
-        b"EX" => Some((Unit::Seconds, Origin::Now)),
-        b"PX" => Some((Unit::Milliseconds, Origin::Now)),
-        b"EXAT" => Some((Unit::Seconds, Origin::Epoch)),
-        b"PXAT" => Some((Unit::Milliseconds, Origin::Epoch)),
-        _ => None,
-    }
-}
 
 /// What HGETEX does to the deadlines.
 #[derive(Clone, Copy)]
@@ -34,9 +24,9 @@ enum Change {
 pub(super) fn hgetex(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     let key = args.at(1);
     check_type(ctx, key)?;
-    let (change, at) = match unit(args.at(2)) {
-        Some((unit, origin)) => {
-            let deadline = deadline(ctx, args.at(3), unit, origin)?;
+    let (change, at) = match TimeUnit::introduced_by(args.at(2)) {
+        Some(unit) => {
+            let deadline = deadline(ctx, args.at(3), unit)?;
             (if ctx.db.is_past(deadline) { Change::Remove } else { Change::Set(deadline) }, 4)
         }
         None if args.is(2, "PERSIST") => (Change::Persist, 3),
@@ -127,19 +117,19 @@ impl<'a> SetOptions<'a> {
                     return Err(Error::fixed("ERR Only one of FXX or FNX arguments can be specified"));
                 }
                 options.presence = if args.is(at, "FNX") { Presence::NoneOfThem } else { Presence::AllOfThem };
-            } else if args.is(at, "KEEPTTL") || unit(word).is_some() {
+            } else if args.is(at, "KEEPTTL") || TimeUnit::introduced_by(word).is_some() {
                 if options.ttl.is_some() {
                     return Err(Error::fixed("ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified"));
                 }
                 options.ttl = Some(FieldTtl::Keep);
-                if let Some((unit, origin)) = unit(word) {
+                if let Some(unit) = TimeUnit::introduced_by(word) {
                     at += 1;
                     let number = args.get(at).ok_or(Error::fixed("ERR missing expire time"))?;
                     options.number_at = Some(at);
-                    options.ttl = Some(FieldTtl::At(deadline(ctx, number, unit, origin)?));
+                    options.ttl = Some(FieldTtl::At(deadline(ctx, number, unit)?));
                 }
             } else {
-                return Err(Error::bytes([b"ERR unknown argument: ", word].concat()));
+                return Err(Error::quoting("ERR unknown argument: {}", &[word]));
             }
             at += 1;
         }

@@ -4,41 +4,27 @@
 //! except at a replica, where only the primary removes keys.
 
 use crate::base::clock::Millis;
-use crate::base::text;
+use crate::command::deadline::TimeUnit;
 use crate::keyspace::effects::Event;
 use crate::keyspace::expiry::Expiry;
 use crate::resp::request::Args;
 use crate::server::context::{Ctx, DONE, Outcome, integer};
 use crate::server::error::Error;
 
-/// Whether numbers are seconds or milliseconds.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Unit {
-    Seconds,
-    Milliseconds,
-}
-
-/// What a number is counted from.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Origin {
-    Now,
-    Epoch,
-}
-
 pub(super) fn expire(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
-    set_deadline(ctx, args, Unit::Seconds, Origin::Now)
+    set_deadline(ctx, args, TimeUnit::Seconds)
 }
 
 pub(super) fn pexpire(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
-    set_deadline(ctx, args, Unit::Milliseconds, Origin::Now)
+    set_deadline(ctx, args, TimeUnit::Milliseconds)
 }
 
 pub(super) fn expireat(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
-    set_deadline(ctx, args, Unit::Seconds, Origin::Epoch)
+    set_deadline(ctx, args, TimeUnit::UnixSeconds)
 }
 
 pub(super) fn pexpireat(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
-    set_deadline(ctx, args, Unit::Milliseconds, Origin::Epoch)
+    set_deadline(ctx, args, TimeUnit::UnixMilliseconds)
 }
 
 /// When the new deadline is to be set.
@@ -59,7 +45,7 @@ impl Condition {
                 b"XX" => condition.xx = true,
                 b"GT" => condition.gt = true,
                 b"LT" => condition.lt = true,
-                _ => return Err(Error::bytes([b"ERR Unsupported option ", text::until_zero(word)].concat())),
+                _ => return Err(Error::quoting("ERR Unsupported option {}", &[word])),
             }
         }
         if condition.nx && (condition.xx || condition.gt || condition.lt) {
@@ -80,9 +66,9 @@ impl Condition {
     }
 }
 
-fn set_deadline(ctx: &mut Ctx<'_>, args: Args<'_>, unit: Unit, origin: Origin) -> Outcome {
+fn set_deadline(ctx: &mut Ctx<'_>, args: Args<'_>, unit: TimeUnit) -> Outcome {
     let condition = Condition::parse(args.from(3))?;
-    let deadline = deadline(ctx, integer(args.at(2))?, unit, origin)?;
+    let deadline = unit.deadline(integer(args.at(2))?, ctx.now()).ok_or_else(|| Error::bad_expire(ctx.row().name))?;
     let key = args.at(1);
     let holds = ctx.db.deadline(key).is_some_and(|old| condition.holds(old, deadline));
     if holds {
@@ -96,14 +82,6 @@ fn set_deadline(ctx: &mut Ctx<'_>, args: Args<'_>, unit: Unit, origin: Origin) -
     }
     ctx.reply.integer(i64::from(holds));
     DONE
-}
-
-/// The point in time that a number names.
-fn deadline(ctx: &Ctx<'_>, number: i64, unit: Unit, origin: Origin) -> Result<Millis, Error> {
-    let scale = if unit == Unit::Seconds { 1000 } else { 1 };
-    let base = if origin == Origin::Now { ctx.now() } else { Millis(0) };
-    let deadline = number.checked_mul(scale).and_then(|distance| base.checked_add(Millis(distance)));
-    deadline.ok_or_else(|| Error::bad_expire(ctx.row().name))
 }
 
 fn propagate(ctx: &mut Ctx<'_>, args: Args<'_>, deadline: Millis) {
@@ -127,30 +105,30 @@ pub(super) fn persist(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
 }
 
 pub(super) fn ttl(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
-    show_deadline(ctx, args, Unit::Seconds, Origin::Now)
+    show_deadline(ctx, args, TimeUnit::Seconds)
 }
 
 pub(super) fn pttl(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
-    show_deadline(ctx, args, Unit::Milliseconds, Origin::Now)
+    show_deadline(ctx, args, TimeUnit::Milliseconds)
 }
 
 pub(super) fn expiretime(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
-    show_deadline(ctx, args, Unit::Seconds, Origin::Epoch)
+    show_deadline(ctx, args, TimeUnit::UnixSeconds)
 }
 
 pub(super) fn pexpiretime(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
-    show_deadline(ctx, args, Unit::Milliseconds, Origin::Epoch)
+    show_deadline(ctx, args, TimeUnit::UnixMilliseconds)
 }
 
 /// Replies with the deadline of a key, -1 without one, -2 without the key. Seconds are rounded to the nearest.
-fn show_deadline(ctx: &mut Ctx<'_>, args: Args<'_>, unit: Unit, origin: Origin) -> Outcome {
+fn show_deadline(ctx: &mut Ctx<'_>, args: Args<'_>, unit: TimeUnit) -> Outcome {
     let now = ctx.now();
     let shown = match ctx.db.look(args.at(1)).map(|entry| entry.deadline()) {
         None => -2,
         Some(None) => -1,
         Some(Some(deadline)) => {
-            let millis = if origin == Origin::Now { deadline.saturating_sub(now).0.max(0) } else { deadline.0 };
-            if unit == Unit::Seconds { millis / 1000 + i64::from(millis % 1000 >= 500) } else { millis }
+            let millis = unit.millis_of(deadline, now);
+            if unit.is_seconds() { millis / 1000 + i64::from(millis % 1000 >= 500) } else { millis }
         }
     };
     ctx.reply.integer(shown);

@@ -4,7 +4,7 @@ use crate::keyspace::DbIndex;
 use crate::resp::request::Args;
 use crate::server::REDIS_VERSION;
 use crate::server::client::ClientFlags;
-use crate::server::context::{Ctx, DONE, Outcome, Propagation, integer};
+use crate::server::context::{Ctx, DONE, Outcome, Propagation, check_flush_mode, integer};
 use crate::server::error::Error;
 
 const SAME: Error = Error::fixed("ERR source and destination objects are the same");
@@ -91,13 +91,8 @@ pub(super) fn swapdb(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     DONE
 }
 
-/// SYNC and ASYNC are the same here: the keys are gone at once and their memory is freed elsewhere.
-fn check_mode(args: Args<'_>) -> Result<(), Error> {
-    if args.len() == 1 || args.len() == 2 && (args.is(1, "SYNC") || args.is(1, "ASYNC")) { Ok(()) } else { Err(Error::SYNTAX) }
-}
-
 pub(super) fn flushdb(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
-    check_mode(args)?;
+    check_flush_mode(args, 1, Error::SYNTAX)?;
     let db = ctx.db.index();
     ctx.db.space().flush(db);
     // an empty database here may have keys at a replica
@@ -107,7 +102,7 @@ pub(super) fn flushdb(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
 }
 
 pub(super) fn flushall(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
-    check_mode(args)?;
+    check_flush_mode(args, 1, Error::SYNTAX)?;
     for db in 0..ctx.state.config.databases {
         ctx.db.space().flush(DbIndex(db));
     }

@@ -10,7 +10,7 @@ use crate::config::access::{failed, is_denied_while_loading};
 use crate::config::rewrite::{self as file, Extent};
 use crate::resp::request::Args;
 use crate::server::ceiling::automatic_limit;
-use crate::server::context::{Block, Ctx, DONE, Flow, OnTimeout, Outcome};
+use crate::server::context::{Block, Ctx, DONE, OnTimeout, Outcome};
 use crate::server::error::Error;
 use crate::server::row::{Command, Flags};
 use crate::server::sockets::{self, Listening};
@@ -160,14 +160,7 @@ fn wait_for_sockets(ctx: &mut Ctx<'_>, applied: Applied) -> Outcome {
         let _ = (ctx.state.host.change_dir)(&dir);
     }
     ctx.state.await_sockets(ctx.client);
-    Ok(Flow::Block(Box::new(Block {
-        keys: Vec::new(),
-        wants: None,
-        wants_loss: false,
-        deadline: None,
-        on_timeout: OnTimeout::RunAgain,
-        request: None,
-    })))
+    Block::for_event(None, OnTimeout::RunAgain)
 }
 
 /// Does what the changed directives ask for, or takes them all back.

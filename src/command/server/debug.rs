@@ -125,7 +125,12 @@ fn debug(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
         (b"ASSERT", _) => return crash(ctx, Crash::Assertion),
         (b"PANIC", _) => return crash(ctx, Crash::Panic),
         (b"DICT-RESIZING", 3) => {}
-        (b"REPLYBUFFER", 4) if args.is(2, "PEAK-RESET-TIME") || args.is(2, "RESIZING") => {}
+        (b"REPLYBUFFER", 4) if args.is(2, "RESIZING") => {}
+        (b"REPLYBUFFER", 4) if args.is(2, "PEAK-RESET-TIME") => {
+            if !args.is(3, "NEVER") && !args.is(3, "RESET") {
+                integer(args.at(3))?;
+            }
+        }
         (b"QUICKLIST-PACKED-THRESHOLD", 3) => check_threshold(args.at(2))?,
         (b"CONFIG-REWRITE-FORCE-ALL", 2) => return rewrite_file(ctx, Extent::All),
         (b"MALLCTL", 3) => return allocator_control(ctx, args.at(2)),

@@ -178,10 +178,7 @@ fn reset(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
 
 fn graph(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     let Some((name, event)) = ctx.state.latency.event(args.at(2)) else {
-        let mut error = b"ERR No samples available for event '".to_vec();
-        error.extend_from_slice(args.at(2));
-        error.push(b'\'');
-        return Err(Error::bytes(error));
+        return Err(Error::quoting("ERR No samples available for event '{}'", &[args.at(2)]));
     };
     let text = draw(name, event, ctx.state.now.unix.to_millis().seconds());
     ctx.reply.verbatim("txt", text.as_bytes());

@@ -21,7 +21,7 @@ use crate::resp::request::Args;
 use crate::server::REDIS_VERSION;
 use crate::server::busy;
 use crate::server::client::ClientFlags;
-use crate::server::context::{Block, Ctx, DONE, Flow, OnTimeout, Outcome, integer};
+use crate::server::context::{Block, Ctx, DONE, OnTimeout, Outcome, integer};
 use crate::server::error::Error;
 use crate::server::row::{Command, Flags};
 use crate::server::shutdown::{Begun, STAYS};
@@ -73,10 +73,10 @@ pub const COMMANDS: &[Command] = &[
 ];
 
 fn time(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
-    let now = ctx.state.now.unix.0;
+    let (seconds, micros) = ctx.state.now.unix.seconds_and_micros();
     ctx.reply.array(2);
-    ctx.reply.bulk_integer(now.div_euclid(1_000_000));
-    ctx.reply.bulk_integer(now.rem_euclid(1_000_000));
+    ctx.reply.bulk_integer(seconds);
+    ctx.reply.bulk_integer(micros);
     DONE
 }
 
@@ -130,14 +130,7 @@ fn shutdown(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     match ctx.state.shut_down(ctx.db.space(), actions) {
         Begun::Stops => DONE,
         Begun::Stays => Err(STAYS),
-        Begun::Waits => Ok(Flow::Block(Box::new(Block {
-            keys: Vec::new(),
-            wants: None,
-            wants_loss: false,
-            deadline: None,
-            on_timeout: OnTimeout::Null,
-            request: None,
-        }))),
+        Begun::Waits => Block::for_event(None, OnTimeout::Null),
     }
 }
 

@@ -1,11 +1,11 @@
 //! Single members: adding, removing, moving, asking, scanning.
 
 use super::{bounds, write_member};
-use crate::base::glob;
 use crate::base::number;
+use crate::command::scanning::{ScanOptions, Walked};
 use crate::keyspace::effects::Event;
 use crate::resp::request::Args;
-use crate::server::context::{Ctx, DONE, Outcome, integer};
+use crate::server::context::{Ctx, DONE, Outcome};
 use crate::server::error::Error;
 use crate::types::set::Set;
 use crate::types::{Stored, Type};
@@ -84,53 +84,24 @@ pub(super) fn smismember(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     DONE
 }
 
-/// The options of SSCAN.
-struct ScanOptions<'a> {
-    pattern: Option<&'a [u8]>,
-    count: usize,
-}
-
-impl<'a> ScanOptions<'a> {
-    fn parse(args: Args<'a>) -> Result<Self, Error> {
-        let mut options = ScanOptions { pattern: None, count: 10 };
-        for at in (0..args.len()).step_by(2) {
-            match args.get(at + 1) {
-                Some(count) if args.is(at, "count") => {
-                    let count = integer(count)?;
-                    options.count = usize::try_from(count).ok().filter(|&count| count > 0).ok_or(Error::SYNTAX)?;
-                }
-                Some(pattern) if args.is(at, "match") => options.pattern = (pattern != b"*").then_some(pattern),
-                _ if args.is(at, "novalues") => return Err(Error::fixed("ERR NOVALUES option can only be used in HSCAN")),
-                _ => return Err(Error::SYNTAX),
-            }
-        }
-        Ok(options)
-    }
-}
-
 pub(super) fn sscan(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
-    let mut cursor = number::parse_u64_lenient(args.at(2)).ok_or(Error::BAD_CURSOR)?;
-    let body = ctx.reply.mark();
+    let cursor = number::parse_u64_lenient(args.at(2)).ok_or(Error::BAD_CURSOR)?;
+    let mark = ctx.reply.mark();
     let Some(set) = ctx.db.read::<Set>(args.at(1))? else {
-        ctx.reply.wrap_scan(body, 0, 0);
+        ctx.reply.wrap_scan(mark, 0, 0);
         return DONE;
     };
-    let options = ScanOptions::parse(args.from(3))?;
-    let reply = &mut ctx.reply;
-    let (mut seen, mut shown) = (0, 0);
-    // empty buckets cost time, too: ten times the count is as far as one call goes
-    for _ in 0..options.count.saturating_mul(10) {
-        cursor = set.scan(cursor, |member| {
-            seen += 1;
-            if options.pattern.is_none_or(|pattern| glob::matches(pattern, member.text(&mut [0; 21]), glob::Case::Sensitive)) {
+    let options = ScanOptions::parse(args.from(3), Walked::Set)?;
+    let (reply, mut shown) = (&mut ctx.reply, 0);
+    let cursor = options.walk(cursor, |cursor, met| {
+        set.scan(cursor, |member| {
+            *met += 1;
+            if options.matches(member.text(&mut [0; 21])) {
                 write_member(reply, member);
                 shown += 1;
             }
-        });
-        if cursor == 0 || seen >= options.count {
-            break;
-        }
-    }
-    reply.wrap_scan(body, cursor, shown);
+        })
+    });
+    reply.wrap_scan(mark, cursor, shown);
     DONE
 }

@@ -6,7 +6,7 @@
 use super::{bounds, write_member};
 use crate::keyspace::effects::Event;
 use crate::resp::request::Args;
-use crate::server::context::{Ctx, DONE, Outcome, integer, integer_in};
+use crate::server::context::{Ctx, DONE, Outcome, draws, number_in};
 use crate::server::error::Error;
 use crate::types::set::Set;
 use crate::types::{Stored, Value};
@@ -36,7 +36,7 @@ fn pop_one(ctx: &mut Ctx<'_>, key: &[u8]) -> Outcome {
 }
 
 fn pop_many(ctx: &mut Ctx<'_>, key: &[u8], count: &[u8]) -> Outcome {
-    let count = integer_in(count, 0..=i64::MAX, Error::NOT_POSITIVE).map_err(|_| Error::NOT_POSITIVE)?;
+    let count = number_in(count, 0..=i64::MAX, Error::NOT_POSITIVE)?;
     let count = usize::try_from(count).expect("checked to be positive");
     let bounds = bounds(ctx);
     let Some(mut guard) = ctx.db.write::<Set>(key)?.filter(|_| count > 0) else {
@@ -85,11 +85,7 @@ pub(super) fn srandmember(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
 
 /// Below zero the count is of draws that may repeat, else of different members.
 fn draw_many(ctx: &mut Ctx<'_>, key: &[u8], count: &[u8]) -> Outcome {
-    const BELOW: Error = Error::fixed("ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807");
-    let count = integer(count)?;
-    if count == i64::MIN {
-        return Err(BELOW);
-    }
+    let count = draws(count)?;
     let wanted = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
     let (reply, random) = (&mut ctx.reply, &mut ctx.state.random);
     let Some(set) = ctx.db.read::<Set>(key)?.filter(|_| wanted > 0) else {

@@ -26,7 +26,7 @@ pub(super) struct Claim {
 
 impl Claim {
     /// What is known of a delivery.
-    pub fn of(group: &Group, id: StreamId, pending: Pending) -> Claim {
+    pub(super) fn of(group: &Group, id: StreamId, pending: Pending) -> Claim {
         let consumer = group.consumer(pending.consumer).name.clone();
         Claim { id, consumer, delivered: pending.delivered, deliveries: pending.deliveries, last_id: group.last_id }
     }

@@ -48,44 +48,30 @@ pub(super) fn ids(args: Args<'_>) -> Result<Vec<StreamId>, Error> {
     args.iter().map(|arg| strict_id(arg, 0)).collect()
 }
 
-/// Puts names between the pieces of an error's text, each cut at a zero byte as Redis does.
-fn quoting(pieces: &[&str], names: &[&[u8]]) -> Error {
-    let mut text = Vec::new();
-    for (at, piece) in pieces.iter().enumerate() {
-        text.extend_from_slice(piece.as_bytes());
-        if let Some(name) = names.get(at) {
-            text.extend(name.iter().take_while(|&&byte| byte != 0));
-        }
-    }
-    Error::bytes(text)
-}
-
 /// Neither key nor group need exist for this.
 pub(super) fn no_key_or_group(key: &[u8], group: &[u8]) -> Error {
-    quoting(&["NOGROUP No such key '", "' or consumer group '", "'"], &[key, group])
+    Error::quoting("NOGROUP No such key '{}' or consumer group '{}'", &[key, group])
 }
 
 /// As [`no_key_or_group`], with what XREADGROUP adds.
 pub(super) fn no_key_or_group_to_read(key: &[u8], group: &[u8]) -> Error {
-    quoting(&["NOGROUP No such key '", "' or consumer group '", "' in XREADGROUP with GROUP option"], &[key, group])
+    Error::quoting("NOGROUP No such key '{}' or consumer group '{}' in XREADGROUP with GROUP option", &[key, group])
 }
 
 /// The key exists, the group does not.
 pub(super) fn no_group(key: &[u8], group: &[u8]) -> Error {
-    quoting(&["NOGROUP No such consumer group '", "' for key name '", "'"], &[group, key])
+    Error::quoting("NOGROUP No such consumer group '{}' for key name '{}'", &[group, key])
 }
 
 /// An option that XCLAIM does not have.
 pub(super) fn unknown_claim_option(option: &[u8]) -> Error {
-    quoting(&["ERR Unrecognized XCLAIM option '", "'"], &[option])
+    Error::quoting("ERR Unrecognized XCLAIM option '{}'", &[option])
 }
 
 /// Options that a subcommand does not have.
 pub(super) fn bad_subcommand(container: &str, name: &[u8]) -> Error {
-    quoting(
-        &["ERR unknown subcommand or wrong number of arguments for '", &format!("'. Try {container} HELP.")],
-        &[&name[..name.len().min(128)]],
-    )
+    let template = format!("ERR unknown subcommand or wrong number of arguments for '{{}}'. Try {container} HELP.");
+    Error::quoting(&template, &[&name[..name.len().min(128)]])
 }
 
 /// The entry's ID as XADD was given it.
@@ -129,7 +115,7 @@ pub(super) enum OptionsOf {
 
 impl AddOptions {
     /// Parses the arguments behind the key, up to XADD's ID.
-    pub fn parse(args: Args<'_>, of: OptionsOf) -> Result<AddOptions, Error> {
+    pub(super) fn parse(args: Args<'_>, of: OptionsOf) -> Result<AddOptions, Error> {
         let mut options = AddOptions::default();
         let mut at = 2;
         while at < args.len() {
@@ -192,7 +178,7 @@ impl AddOptions {
 
     /// How many entries a trim may remove, 0 for any number. A primary or a file to be replayed is obeyed: what
     /// it says has happened already.
-    pub fn trim_limit(&self, obey: bool, limits: BlockLimits) -> Result<u64, Error> {
+    pub(super) fn trim_limit(&self, obey: bool, limits: BlockLimits) -> Result<u64, Error> {
         let approximate = self.trim.is_some_and(|trim| trim.approximate);
         if obey {
             return Ok(0);

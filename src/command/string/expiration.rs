@@ -4,23 +4,11 @@
 //! misspelt option must fail even where a bad number would not matter (GETEX without the key).
 
 use crate::base::clock::Millis;
+use crate::command::deadline::TimeUnit;
 use crate::keyspace::write::Ttl;
 use crate::resp::request::Args;
 use crate::server::context::{Ctx, integer};
 use crate::server::error::Error;
-
-/// What a number of an expiration means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unit {
-    /// Seconds from now.
-    Seconds,
-    /// Milliseconds from now.
-    Milliseconds,
-    /// Unix time in seconds.
-    UnixSeconds,
-    /// Unix time in milliseconds.
-    UnixMilliseconds,
-}
 
 /// An expiration as it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +20,7 @@ pub(super) enum Expiration<'a> {
     /// `PERSIST`
     Persist,
     /// A unit and its number.
-    In(Unit, &'a [u8]),
+    In(TimeUnit, &'a [u8]),
 }
 
 impl<'a> Expiration<'a> {
@@ -40,8 +28,7 @@ impl<'a> Expiration<'a> {
     /// index after it, or `None` if there is no such option.
     pub(super) fn parse(&mut self, args: Args<'a>, at: usize) -> Option<usize> {
         let word = args.at(at);
-        let units = [("EX", Unit::Seconds), ("PX", Unit::Milliseconds), ("EXAT", Unit::UnixSeconds), ("PXAT", Unit::UnixMilliseconds)];
-        if let Some((_, unit)) = units.into_iter().find(|(name, _)| word.eq_ignore_ascii_case(name.as_bytes())) {
+        if let Some(unit) = TimeUnit::introduced_by(word) {
             let number = args.get(at + 1)?;
             return self.become_one(Expiration::In(unit, number)).then_some(at + 2);
         }
@@ -76,14 +63,11 @@ impl<'a> Expiration<'a> {
 }
 
 /// The deadline that a number names; the number is above 0.
-pub(super) fn deadline(ctx: &Ctx<'_>, unit: Unit, number: &[u8]) -> Result<Millis, Error> {
+pub(super) fn deadline(ctx: &Ctx<'_>, unit: TimeUnit, number: &[u8]) -> Result<Millis, Error> {
     let number = integer(number)?;
     let invalid = || Error::bad_expire(&ctx.state.registry.get(ctx.command).full_name);
     if number <= 0 {
         return Err(invalid());
     }
-    let scale = if matches!(unit, Unit::Seconds | Unit::UnixSeconds) { 1000 } else { 1 };
-    let base = if matches!(unit, Unit::Seconds | Unit::Milliseconds) { ctx.now() } else { Millis(0) };
-    let distance = number.checked_mul(scale).ok_or_else(invalid)?;
-    base.checked_add(Millis(distance)).ok_or_else(invalid)
+    unit.deadline(number, ctx.now()).ok_or_else(invalid)
 }

@@ -4,8 +4,9 @@
 //! depends on the value are left out: a replica does what was done, not what was asked for.
 
 use super::condition::Condition;
-use super::expiration::{Expiration, Unit, deadline};
+use super::expiration::{Expiration, deadline};
 use crate::base::clock::Millis;
+use crate::command::deadline::TimeUnit;
 use crate::keyspace::effects::Event;
 use crate::keyspace::expiry::Expiry;
 use crate::keyspace::write::Ttl;
@@ -134,14 +135,14 @@ pub(super) fn setnx(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
 }
 
 pub(super) fn setex(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
-    set_until(ctx, args, Unit::Seconds)
+    set_until(ctx, args, TimeUnit::Seconds)
 }
 
 pub(super) fn psetex(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
-    set_until(ctx, args, Unit::Milliseconds)
+    set_until(ctx, args, TimeUnit::Milliseconds)
 }
 
-fn set_until(ctx: &mut Ctx<'_>, args: Args<'_>, unit: Unit) -> Outcome {
+fn set_until(ctx: &mut Ctx<'_>, args: Args<'_>, unit: TimeUnit) -> Outcome {
     let ttl = Ttl::At(deadline(ctx, unit, args.at(2))?);
     store(ctx, args.at(1), args.at(3), ttl);
     ctx.reply.ok();

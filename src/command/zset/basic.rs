@@ -1,10 +1,11 @@
 //! Single members: adding, scores, ranks, removing, drawing, scanning.
 
 use super::{Scores, thresholds, write_member, write_members, write_pair};
-use crate::base::{glob, number};
+use crate::base::number;
+use crate::command::scanning::{ScanOptions, Walked};
 use crate::keyspace::effects::Event;
 use crate::resp::request::Args;
-use crate::server::context::{Ctx, DONE, Outcome, float, integer};
+use crate::server::context::{Ctx, DONE, Outcome, draws, float};
 use crate::server::error::Error;
 use crate::types::Stored;
 use crate::types::zset::Zset;
@@ -218,15 +219,12 @@ pub(super) fn zrandmember(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
         }
         return DONE;
     };
-    let count = integer(count)?;
-    if count == i64::MIN {
-        return Err(Error::fixed("ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807"));
-    }
+    let count = draws(count)?;
     let scores = if args.len() == 3 { Scores::Without } else { Scores::With };
     if args.len() > 4 || scores == Scores::With && !args.is(3, "withscores") {
         return Err(Error::SYNTAX);
     }
-    if scores == Scores::With && count.unsigned_abs() > i64::MAX.unsigned_abs() / 2 {
+    if scores == Scores::With && count > i64::MAX / 2 {
         return Err(Error::fixed("ERR value is out of range"));
     }
     let Some(zset) = ctx.db.read::<Zset>(args.at(1))? else {
@@ -274,29 +272,25 @@ fn distinct_ranks(len: usize, count: usize, random: &mut crate::base::random::Ra
 
 pub(super) fn zscan(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     let cursor = number::parse_u64_lenient(args.at(2)).ok_or(Error::BAD_CURSOR)?;
+    let mark = ctx.reply.mark();
     let Some(zset) = ctx.db.read::<Zset>(args.at(1))? else {
-        ctx.reply.array(2);
-        ctx.reply.bulk(b"0");
-        ctx.reply.array(0);
+        ctx.reply.wrap_scan(mark, 0, 0);
         return DONE;
     };
-    let options = ScanOptions::parse(args.from(3))?;
-    let body = ctx.reply.mark();
+    let options = ScanOptions::parse(args.from(3), Walked::Zset)?;
     let (reply, small) = (&mut ctx.reply, zset.as_packed().is_some());
-    let (mut words, mut seen, mut text) = (0, 0, Vec::new());
-    let mut cursor = cursor;
-    // empty buckets cost time, too: ten times the count is as far as one call goes
-    for _ in 0..options.count.saturating_mul(10) {
-        cursor = zset.scan(cursor, |member, score| {
-            seen += 1;
+    let (mut written, mut text) = (0, Vec::new());
+    let cursor = options.walk(cursor, |cursor, met| {
+        zset.scan(cursor, |member, score| {
+            *met += 1;
             let mut buffer = [0; 21];
             let member = member.text(&mut buffer);
-            if options.pattern.is_some_and(|pattern| !glob::matches(pattern, member, glob::Case::Sensitive)) {
+            if !options.matches(member) {
                 return;
             }
             reply.bulk(member);
-            words += 1;
-            if options.scores == Scores::With {
+            written += 1;
+            if options.pairs {
                 text.clear();
                 if small {
                     number::write_f64(&mut text, score)
@@ -304,46 +298,10 @@ pub(super) fn zscan(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
                     number::write_f64_17_digits(&mut text, score)
                 }
                 reply.bulk(&text);
-                words += 1;
+                written += 1;
             }
-        });
-        if cursor == 0 || seen >= options.count {
-            break;
-        }
-    }
-    ctx.reply.wrap_scan(body, cursor, words);
+        })
+    });
+    reply.wrap_scan(mark, cursor, written);
     DONE
-}
-
-/// The options of ZSCAN.
-struct ScanOptions<'a> {
-    pattern: Option<&'a [u8]>,
-    count: usize,
-    scores: Scores,
-}
-
-impl<'a> ScanOptions<'a> {
-    fn parse(args: Args<'a>) -> Result<Self, Error> {
-        let mut options = ScanOptions { pattern: None, count: 10, scores: Scores::With };
-        let mut at = 0;
-        while at < args.len() {
-            match args.get(at + 1) {
-                Some(count) if args.is(at, "count") => {
-                    let count = integer(count)?;
-                    options.count = usize::try_from(count).ok().filter(|&count| count > 0).ok_or(Error::SYNTAX)?;
-                    at += 2;
-                }
-                Some(pattern) if args.is(at, "match") => {
-                    options.pattern = (pattern != b"*").then_some(pattern);
-                    at += 2;
-                }
-                _ if args.is(at, "noscores") => {
-                    options.scores = Scores::Without;
-                    at += 1;
-                }
-                _ => return Err(Error::SYNTAX),
-            }
-        }
-        Ok(options)
-    }
 }

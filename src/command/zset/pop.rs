@@ -1,11 +1,10 @@
 //! Popping from either end, with and without waiting.
 
 use super::{write_member, write_pair};
-use crate::base::clock::Millis;
 use crate::base::number;
 use crate::keyspace::effects::Event;
 use crate::resp::request::Args;
-use crate::server::context::{Block, Ctx, DONE, Flow, OnTimeout, Outcome, timeout};
+use crate::server::context::{Block, Ctx, DONE, Outcome, number_in, timeout};
 use crate::server::error::Error;
 use crate::types::zset::Zset;
 use crate::types::{Stored, Type};
@@ -139,18 +138,7 @@ fn pop_or_wait(ctx: &mut Ctx<'_>, args: Args<'_>, end: End) -> Outcome {
             return DONE;
         }
     }
-    wait(keys, deadline)
-}
-
-fn wait(keys: Args<'_>, deadline: Option<Millis>) -> Outcome {
-    Ok(Flow::Block(Box::new(Block {
-        keys: keys.iter().map(Box::from).collect(),
-        wants: Some(Type::Zset),
-        wants_loss: false,
-        deadline,
-        on_timeout: OnTimeout::NullArray,
-        request: None,
-    })))
+    Block::for_keys(keys.iter(), Type::Zset, deadline)
 }
 
 /// `numkeys key... MIN|MAX [COUNT count]`
@@ -165,10 +153,8 @@ impl<'a> Many<'a> {
     fn parse(args: Args<'a>, at: usize) -> Result<Self, Error> {
         const NO_KEYS: Error = Error::fixed("ERR numkeys should be greater than 0");
         const NO_COUNT: Error = Error::fixed("ERR count should be greater than 0");
-        let positive = |arg: &[u8], error: Error| -> Result<usize, Error> {
-            let value = number::parse_i64(arg).filter(|&value| value > 0).ok_or(error)?;
-            Ok(usize::try_from(value).unwrap_or(usize::MAX))
-        };
+        let positive =
+            |arg: &[u8], error: Error| Ok::<_, Error>(usize::try_from(number_in(arg, 1..=i64::MAX, error)?).unwrap_or(usize::MAX));
         let number = positive(args.at(at), NO_KEYS)?;
         let end_at = number.checked_add(at + 1).filter(|&end_at| end_at < args.len()).ok_or(Error::SYNTAX)?;
         let end = if args.is(end_at, "min") {
@@ -217,5 +203,5 @@ pub(super) fn zmpop(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
 pub(super) fn bzmpop(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     let many = Many::parse(args, 2)?;
     let deadline = timeout(args.at(1), ctx.now())?;
-    if many.pop(ctx)? { DONE } else { wait(many.keys, deadline) }
+    if many.pop(ctx)? { DONE } else { Block::for_keys(many.keys.iter(), Type::Zset, deadline) }
 }
