@@ -68,9 +68,7 @@ impl Keyspace {
     /// Takes the data of a sibling in place of its own, which is handed to the disposal: a flush of all databases and
     /// what it brings to those who look at them.
     pub fn exchange(&mut self, mut other: Keyspace) {
-        for db in 0..self.databases.len() {
-            self.flush(DbIndex(u32::try_from(db).expect("it was a u32")));
-        }
+        self.flush_all();
         self.databases = std::mem::take(&mut other.databases);
         self.effects.garbage.append(&mut other.effects.garbage);
     }

@@ -85,6 +85,13 @@ impl Keyspace {
         self.effects.ready.extend(keys.into_iter().map(|key| (db, key)));
     }
 
+    /// Empties all databases.
+    pub fn flush_all(&mut self) {
+        for db in 0..self.databases.len() {
+            self.flush(DbIndex(u32::try_from(db).expect("it was a u32")));
+        }
+    }
+
     /// Empties a database; the blocks are freed elsewhere. Gives the number of keys.
     pub fn flush(&mut self, db: DbIndex) -> u64 {
         self.doom_all_watchers(db, None);

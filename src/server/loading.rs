@@ -16,7 +16,6 @@ use super::replay::Replay;
 use super::stats::Culprit;
 use super::{Server, State, Stop};
 use crate::base::clock::Millis;
-use crate::keyspace::DbIndex;
 use crate::keyspace::expiry::Expiry;
 use crate::limits;
 use crate::persist::aof::reader::CommandReader;
@@ -362,9 +361,7 @@ impl Server {
 
     /// Half a data set has no place in any history.
     pub(super) fn give_up_half_loaded(&mut self) {
-        for db in 0..self.state.config.databases {
-            self.keyspace.flush(DbIndex(db));
-        }
+        self.keyspace.flush_all();
         self.state.forget_libraries();
         let id = self.state.random.hex_id();
         self.state.replication.stream.adopt(id, 0);

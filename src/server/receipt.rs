@@ -224,9 +224,7 @@ impl Server {
             state.turn_aof_off(&mut self.keyspace);
         }
         log::info!("MASTER <-> REPLICA sync: Flushing old data");
-        for db in 0..self.state.config.databases {
-            self.keyspace.flush(DbIndex(db));
-        }
+        self.keyspace.flush_all();
         self.state.replication.claims = false;
     }
 

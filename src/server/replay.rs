@@ -394,9 +394,7 @@ impl Server {
     /// no data to go on with, and the server stops.
     pub(super) fn reload_aof(&mut self) {
         self.state.hand_on();
-        for db in 0..self.state.config.databases {
-            self.keyspace.flush(DbIndex(db));
-        }
+        self.keyspace.flush_all();
         self.state.forget_libraries();
         self.settle();
         self.state.feed.take();

@@ -103,9 +103,7 @@ pub(super) fn flushdb(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
 
 pub(super) fn flushall(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     check_flush_mode(args, 1, Error::SYNTAX)?;
-    for db in 0..ctx.state.config.databases {
-        ctx.db.space().flush(DbIndex(db));
-    }
+    ctx.db.space().flush_all();
     // a snapshot of what is gone is of use to nobody
     ctx.state.abandon_snapshot();
     if !ctx.state.config.save.is_empty() && !ctx.client().flags.any(ClientFlags::REPLAY) {

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use crate::base::{memory, number, text};
 use crate::config::rewrite::Extent;
-use crate::keyspace::DbIndex;
 use crate::keyspace::effects::Event;
 use crate::keyspace::write::Ttl;
 use crate::persist::rdb::LoadError;
@@ -282,9 +281,7 @@ fn reload(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     }
     if flush {
         state.forget_libraries();
-        (0..state.config.databases).for_each(|index| {
-            space.flush(DbIndex(index));
-        });
+        space.flush_all();
     }
     let loaded = state.snapshots.load(space, &state.config, Overdue::Keep, twice);
     space.dirty = 0;
