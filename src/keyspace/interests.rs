@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::expiry::Expiry;
 use super::{AWAITED, DbIndex, Keyspace, WATCHED};
+use crate::types::Type;
 
 /// Whether a key is there.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,7 +27,15 @@ struct Watcher {
 #[derive(Default)]
 pub struct Interests {
     watched: HashMap<Box<[u8]>, Vec<Watcher>>,
-    awaited: HashMap<Box<[u8]>, u32>,
+    awaited: HashMap<Box<[u8]>, Waiters>,
+}
+
+/// How many clients wait for a key.
+#[derive(Default)]
+struct Waiters {
+    all: u32,
+    /// Those of them whom its loss serves, too.
+    wanting_loss: u32,
 }
 
 impl Interests {
@@ -129,18 +138,35 @@ impl Keyspace {
         }
     }
 
-    /// One more client waits for a key.
-    pub fn await_key(&mut self, db: DbIndex, key: &[u8]) {
-        *self.interests[db.at()].awaited.entry(key.into()).or_default() += 1;
+    /// Queues a key that has changed for who waits for it, if it may serve one of them. What holds nothing to wait for, or
+    /// nothing at all, keeps no place among the keys that turn ready later.
+    pub(super) fn offer(&mut self, db: DbIndex, key: &[u8]) {
+        let Some(waiters) = self.interests[db.at()].awaited.get(key) else { return };
+        if waiters.wanting_loss > 0 || self.holds_what_is_waited_for(db, key) {
+            self.effects.ready.push((db, key.into()));
+        }
+    }
+
+    fn holds_what_is_waited_for(&self, db: DbIndex, key: &[u8]) -> bool {
+        let Some(position) = self.databases[db.at()].table.find(self.hasher.hash(key), key) else { return false };
+        matches!(self.entry_at(db, position).kind().type_of(), Type::List | Type::Zset | Type::Stream)
+    }
+
+    /// One more client waits for a key; its loss may serve it, too.
+    pub fn await_key(&mut self, db: DbIndex, key: &[u8], wants_loss: bool) {
+        let waiters = self.interests[db.at()].awaited.entry(key.into()).or_default();
+        waiters.all += 1;
+        waiters.wanting_loss += u32::from(wants_loss);
         self.set_hook(AWAITED, true);
     }
 
     /// One client less waits for a key.
-    pub fn stop_awaiting(&mut self, db: DbIndex, key: &[u8]) {
+    pub fn stop_awaiting(&mut self, db: DbIndex, key: &[u8], wanted_loss: bool) {
         let awaited = &mut self.interests[db.at()].awaited;
-        if let Some(count) = awaited.get_mut(key) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(waiters) = awaited.get_mut(key) {
+            waiters.all -= 1;
+            waiters.wanting_loss -= u32::from(wanted_loss);
+            if waiters.all == 0 {
                 awaited.remove(key);
             }
         }

@@ -314,8 +314,8 @@ impl Keyspace {
         if self.hooks & WATCHED != 0 {
             self.doom_watchers(db, key);
         }
-        if self.hooks & AWAITED != 0 && self.interests[db.at()].is_awaited(key) {
-            self.effects.ready.push((db, key.into()));
+        if self.hooks & AWAITED != 0 {
+            self.offer(db, key);
         }
         if self.hooks & TRACKED != 0 {
             self.effects.invalidated.push(Some(key.into()));

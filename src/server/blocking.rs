@@ -141,7 +141,7 @@ pub fn park(ctx: &mut Ctx<'_>, args: Args<'_>, block: Block) {
     keys.sort_unstable();
     keys.dedup();
     for name in &keys {
-        ctx.db.space().await_key(db, name);
+        ctx.db.space().await_key(db, name, block.wants_loss);
     }
     if let Some(deadline) = block.deadline {
         ctx.state.arm_wait(key, deadline);
@@ -185,7 +185,7 @@ impl State {
         client.replied();
         self.parked.clients -= 1;
         for name in &blocked.keys {
-            space.stop_awaiting(blocked.db, name);
+            space.stop_awaiting(blocked.db, name, blocked.wants_loss);
         }
         self.parked.dequeue(&blocked);
         self.abandon_migration(space, key);

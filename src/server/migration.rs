@@ -415,8 +415,12 @@ impl State {
     pub(super) fn resume_held(&mut self) {
         for key in std::mem::take(&mut self.pause.waiting) {
             if let Some(client) = self.clients.get_mut(key) {
+                // one that has gone may have left its place to another, which waits for nothing
+                let waits = client.flags.any(ClientFlags::PAUSED);
                 client.flags.set(ClientFlags::PAUSED, false);
-                self.resume(key);
+                if waits {
+                    self.resume(key);
+                }
             }
         }
     }

@@ -317,6 +317,33 @@ fn chains_of_parked_clients() {
 }
 
 #[test]
+fn keys_turn_ready_when_they_hold_what_is_waited_for() {
+    // the string that goes first is nothing to wait for: `k4` is ready before `k1`
+    play(
+        r#"
+        0> BLMOVE k1 k2 LEFT RIGHT 0
+        1> BLMOVE k4 k1 LEFT LEFT 0
+        2> SET k1 x
+        2< +OK
+        2> MULTI
+        2< +OK
+        2> DEL k1
+        2< +QUEUED
+        2> RPUSH k4 21
+        2< +QUEUED
+        2> LPUSH k1 20 second
+        2< +QUEUED
+        2> EXEC
+        2< [:1, :1, :2]
+        0< "21"
+        1< "21"
+        2> LRANGE k1 0 -1
+        2< ["second", "20"]
+        "#,
+    );
+}
+
+#[test]
 fn a_chain_as_long_as_one_likes() {
     const LINKS: usize = 3000;
     let mut world = World::new();

@@ -56,15 +56,27 @@ fn each_seed(name: &'static str, default: u64, story: impl Fn(u64)) {
     }
 }
 
+/// Seeds whose stories once ended badly.
+const PROMISES_OF_OLD: &[u64] = &[533747];
+
 #[test]
 fn promises_hold_whatever_clients_send() {
+    for &seed in PROMISES_OF_OLD {
+        world::play(seed, STEPS);
+    }
     each_seed("promises", 100, |seed| {
         world::play(seed, STEPS);
     });
 }
 
+/// Seeds whose stories once ended badly.
+const REPLIES_OF_OLD: &[u64] = &[503282];
+
 #[test]
 fn replies_are_those_of_the_model() {
+    for &seed in REPLIES_OF_OLD {
+        model::play(seed, STEPS);
+    }
     each_seed("model", 200, |seed| model::play(seed, STEPS));
 }
 

@@ -163,8 +163,8 @@ impl Model {
         Result::Reply(match words[0].as_str() {
             "SET" => {
                 let deadline = words.get(4).map(|ms| self.now + ms.parse::<i64>().expect("ours"));
+                // nobody waits for a text
                 self.data.insert(key.into(), Held { value: Value::Text(words[2].clone()), deadline });
-                self.ready.push_back(key.into());
                 "+OK".into()
             }
             "GET" => match self.find(key) {
@@ -194,8 +194,10 @@ impl Model {
             "RENAME" => match self.find(key).is_some().then(|| self.data.remove(key)).flatten() {
                 None => "-ERR no such key".into(),
                 Some(held) => {
+                    if matches!(held.value, Value::List(_)) {
+                        self.ready.push_back(words[2].clone());
+                    }
                     self.data.insert(words[2].clone(), held);
-                    self.ready.push_back(words[2].clone());
                     "+OK".into()
                 }
             },
