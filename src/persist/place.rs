@@ -12,7 +12,7 @@
 //! Between annotations each byte of commands in the file is a byte of the history. So a file that was cut
 //! off anywhere tells exactly how far its data goes, and what was written to it can be sent to a replica
 //! once more: PING, PUBLISH and REPLCONF GETACK, which move the offset and are not kept, become empty lines of
-//! the same length, which a replica passes over.
+//! the same length ([`super::aof::past`]), which a replica passes over.
 //!
 //! The road not taken: the offset beside each command. It would be ten bytes a command, and would say nothing
 //! that counting does not.

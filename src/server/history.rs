@@ -273,7 +273,8 @@ impl State {
         if let Some(bytes) = read.filter(|bytes| !bytes.is_empty()) {
             self.deliver(key, Bytes::from(bytes));
         }
-        if behind(self, reader.offset()) {
+        // the backlog has the bytes themselves of what is blank here
+        if reader.is_amid_blank() || behind(self, reader.offset()) {
             self.replication.catching.insert(key, reader);
             return Ok(());
         }

@@ -10,7 +10,10 @@
 //! and they are requests, run without replies, whose bytes are appended to our history as they came.
 //!
 //! - **A position is between units.** Bytes of a transaction that has not ended are held back, and none that
-//!   came before it: our offset, our acknowledgements and our own replicas see all of it or nothing.
+//!   came before it: our offset, our acknowledgements and our own replicas see all of it or nothing. The same goes for
+//!   an empty line that stands for a command which was left out of a file ([`crate::persist::aof::past`]).
+//! - **A primary that breaks the protocol is not believed**: what it says from there on is not run and is no history,
+//!   and the data is asked for anew. An inline request is such a breach: so half a command looks.
 //! - **Of the primary's own commands none is propagated**: replicas downstream and the append-only file get
 //!   its bytes instead.
 //! - **Keys leave by the primary's word**: its commands see overdue keys as any other, other clients do
@@ -77,7 +80,7 @@ pub struct Replication {
     pub(super) claims: bool,
     /// The primary's selected database, for a link that comes back.
     pub(super) primary_db: DbIndex,
-    /// Bytes of the primary's unfinished transaction.
+    /// Bytes of the primary's unfinished unit.
     held: Vec<u8>,
     /// What of them changes no data.
     held_left_out: Vec<Range<usize>>,
@@ -154,7 +157,7 @@ impl Replication {
         self.stream.is_active() && (!self.follows() || self.claims)
     }
 
-    /// Bytes of the primary's unfinished transaction.
+    /// Bytes of the primary's unfinished unit.
     pub(super) fn held(&self) -> usize {
         self.held.len()
     }
@@ -447,6 +450,13 @@ impl State {
         }
     }
 
+    /// The primary has broken the protocol: where its words stopped to make sense nobody knows.
+    pub(super) fn distrust_primary(&mut self, why: &str) {
+        log::warn!("Protocol error ({why}) from MASTER: the link is made anew, and all data asked for.");
+        self.replication.claims = false;
+        self.give_up_link("a breach of the protocol");
+    }
+
     /// The primary is alive.
     pub(super) fn hear_primary(&mut self) {
         let now = self.now.unix.to_millis();
@@ -722,21 +732,48 @@ impl Server {
         let before = replication.held.len();
         replication.held.extend_from_slice(bytes);
         replication.held_left_out.extend(chunk.left_out.iter().map(|range| range.start + before..range.end + before));
-        let open = state.clients[key].flags.any(ClientFlags::MULTI);
-        let whole = match (open, chunk.whole) {
-            (false, _) => before + bytes.len(),
-            (true, 0) => 0,
-            (true, whole) => before + whole,
-        };
-        if whole > 0 {
+        if chunk.whole > 0 {
+            let whole = before + chunk.whole;
             let rest = replication.held.split_off(whole);
             let bytes = std::mem::replace(&mut replication.held, rest);
-            let split = replication.held_left_out.partition_point(|range| range.start < whole);
-            let later = replication.held_left_out.split_off(split);
-            let left_out = std::mem::replace(&mut replication.held_left_out, later);
-            replication.held_left_out.iter_mut().for_each(|range| *range = range.start - whole..range.end - whole);
+            let left_out = take_ranges(&mut replication.held_left_out, whole);
             state.record(bytes, left_out);
         }
         state.acknowledge_if_wanted();
+    }
+}
+
+/// Takes what is below `end` of ranges in order, those that touch as one: between the parts of what was left out as one there
+/// is no place to stand. What remains is counted from there on.
+fn take_ranges(ranges: &mut Vec<Range<usize>>, end: usize) -> Vec<Range<usize>> {
+    let (mut taken, mut rest) = (Vec::<Range<usize>>::new(), Vec::new());
+    for range in ranges.drain(..) {
+        if range.start < end {
+            let range = range.start..range.end.min(end);
+            match taken.last_mut().filter(|last| last.end == range.start) {
+                Some(last) => last.end = range.end,
+                None => taken.push(range),
+            }
+        }
+        if range.end > end {
+            rest.push(range.start.max(end) - end..range.end - end);
+        }
+    }
+    *ranges = rest;
+    taken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_cut_and_joined() {
+        let mut ranges = vec![0..4, 4..6, 8..10, 10..20, 25..30];
+        assert_eq!(take_ranges(&mut ranges, 14), [0..6, 8..14]);
+        assert_eq!(ranges, [0..6, 11..16]);
+        assert_eq!(take_ranges(&mut ranges, 0), []);
+        assert_eq!(take_ranges(&mut ranges, 16), [0..6, 11..16]);
+        assert!(ranges.is_empty());
     }
 }

@@ -36,7 +36,7 @@ pub struct Inbound<'a> {
 /// What the requests of one turn from a primary were.
 #[derive(Default)]
 pub(super) struct FromPrimary {
-    /// Bytes of them that are whole units: what follows belongs to a transaction that has not ended.
+    /// Bytes of them that are whole units: what follows belongs to a transaction or an empty line that has not ended.
     pub whole: usize,
     /// What of them changes no data.
     pub left_out: Vec<Range<usize>>,
@@ -176,6 +176,12 @@ impl Server {
                 special: None,
             };
             match request::parse(inbound.bytes, at, &mut client.partial, &limits, spans) {
+                Parsed::Inline(_, end) if from_primary => {
+                    request.end = end;
+                    request.special = Some(Box::new(Special::Breach("Master using the inline protocol. Desync?".into())));
+                    requests.push(request);
+                    break;
+                }
                 Parsed::Request(end) => {
                     request.count = u32::try_from(spans.len() - first).expect("limited");
                     request.end = end;
@@ -232,13 +238,12 @@ impl Server {
             break;
         }
         if from_primary && requests.len() == before && inbound.consumed > 0 {
-            // empty lines
-            let blank = Some(0..inbound.consumed);
-            self.follow_on(
-                inbound.client,
-                &inbound.bytes[..inbound.consumed],
-                FromPrimary { left_out: blank.into_iter().collect(), whole: 0 },
-            );
+            let blank = &inbound.bytes[..inbound.consumed];
+            let is_open = client.flags.any(ClientFlags::MULTI);
+            // in the midst of what an empty line stands for is no place to be at
+            let whole = if is_open { None } else { memchr::memmem::rfind(blank, b"\r\n").map(|at| at + 2) };
+            let left_out = std::iter::once(0..blank.len()).collect();
+            self.follow_on(inbound.client, blank, FromPrimary { left_out, whole: whole.unwrap_or(0) });
         }
     }
 
@@ -267,7 +272,7 @@ impl Server {
             self.keyspace.expiry = Expiry::Ignore;
             self.keyspace.effects.recording = false;
         }
-        let mut chunk = FromPrimary::default();
+        let (mut chunk, mut breach) = (FromPrimary::default(), None);
         if from_primary && inbound.consumed > 0 {
             // empty lines that the parser has passed over
             chunk.left_out.push(0..inbound.consumed);
@@ -284,7 +289,11 @@ impl Server {
                     None => Args::new(inbound.bytes, &spans[request.first as usize..(request.first + request.count) as usize]),
                     Some(Special::Inline(owned)) => owned.args(),
                     Some(Special::Breach(text)) => {
-                        self.breach(key, text);
+                        if from_primary {
+                            breach = Some(text);
+                        } else {
+                            self.breach(key, text);
+                        }
                         inbound.consumed = request.end;
                         may_run = false;
                         continue;
@@ -317,6 +326,9 @@ impl Server {
             }
             self.state.update_recording(&mut self.keyspace);
             self.follow_on(key, &inbound.bytes[..inbound.consumed], chunk);
+            if let Some(why) = breach {
+                self.state.distrust_primary(why);
+            }
         }
         // a request that was parsed but may not run is parsed again when it may
         if let Some(client) = self.state.clients.get_mut(key) {
@@ -324,8 +336,8 @@ impl Server {
                 client.partial = Partial::default();
             }
             client.pending_input = inbound.bytes.len() - inbound.consumed;
-            if was_stranger || requests[at - 1].special.is_some() {
-                // parsing stopped early: there may be more to do at once
+            if was_stranger || from_primary || requests[at - 1].special.is_some() {
+                // parsing stopped early, or before the empty lines at the end: there may be more to do at once
                 if client.pending_input > 0 && may_run && client.partial.is_empty() {
                     self.state.resume(key);
                 }
@@ -341,7 +353,7 @@ impl Server {
         let blank = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
         let name = command.map(|id| self.state.registry.get(id).row.name);
         let idle = name.is_none_or(|name| matches!(name, "ping" | "replconf" | "publish" | "spublish"));
-        let count = if idle || bytes.get(blank) != Some(&b'*') { bytes.len() } else { blank };
+        let count = if idle { bytes.len() } else { blank };
         (count > 0).then_some(at..at + count)
     }
 

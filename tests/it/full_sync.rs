@@ -289,16 +289,34 @@ impl Follower {
     }
 
     fn dial(&mut self) {
+        self.introduce();
+        self.hear(format!("+FULLRESYNC {HISTORY} 5\r\n").as_bytes());
+    }
+
+    /// A new link, up to the question for the stream; gives that.
+    fn introduce(&mut self) -> String {
         for _ in 0..30 {
             if let Some(dial) = self.world.server.take_dial() {
                 self.link = self.world.server.link_up(dial.attempt, 0, Peer::default()).expect("just wished for");
                 self.hear(b"+PONG\r\n+OK\r\n+OK\r\n+OK\r\n");
-                self.hear(format!("+FULLRESYNC {HISTORY} 5\r\n").as_bytes());
-                return;
+                let said = String::from_utf8(self.world.take_output(self.link)).expect("text");
+                let asked = said.rsplit_once("PSYNC\r\n").expect("it asks").1;
+                return asked.split("\r\n").filter(|word| !word.is_empty() && !word.starts_with('$')).collect::<Vec<_>>().join(" ");
             }
             self.world.pass_ms(100);
         }
         panic!("it never dials");
+    }
+
+    /// It has the snapshot, and the link is up.
+    fn synchronize(&mut self) {
+        let bytes = snapshot(10);
+        self.hear(format!("${}\r\n", bytes.len()).as_bytes());
+        self.hear(&bytes);
+        while self.world.server.is_loading() {
+            self.world.pass_ms(1);
+        }
+        assert_eq!(field(&mut self.world, self.client, "master_link_status"), "up");
     }
 
     fn hear(&mut self, bytes: &[u8]) {
@@ -481,4 +499,47 @@ fn a_full_disk_ends_the_attempt() {
         follower.world.pass_ms(1);
     }
     assert_eq!(follower.world.ask(follower.client, "DBSIZE"), ":2001");
+}
+
+#[test]
+fn within_what_stands_for_a_command_is_no_place_to_be_at() {
+    let set = request("SET next 1");
+    // what a primary says before the link is cut, and how far the replica is then
+    let cases: &[(&[&[u8]], usize)] = &[
+        (&[&set], set.len()),
+        (&[&set, b"\n\n\n"], set.len()),
+        (&[&set, b"\n\n", b"\n\n\r"], set.len()),
+        (&[&set, b"\n\n", b"\n\n\r", b"\n"], set.len() + 6),
+        (&[b"\n\r\n\n", b"\n\n\n\r\n\n"], 9),
+        (&[b"\n\n\n", &set], set.len() + 3),
+        (&[b"\n\n\n", &set[..10]], 0),
+        (&[&[&set, b"\n\n\r\n".as_slice()].concat()], set.len() + 4),
+        (&[&[&set, b"\n\n\r\n\n\n".as_slice()].concat(), b"\n"], set.len() + 4),
+        (&[&request("MULTI"), b"\n\n\r\n", &set], 0),
+        (&[&request("MULTI"), b"\n\n\r\n", &request("EXEC"), b"\n"], request("MULTI").len() + 4 + request("EXEC").len()),
+    ];
+    for (said, bytes) in cases {
+        let mut follower = Follower::new("disabled");
+        follower.synchronize();
+        said.iter().for_each(|piece| follower.hear(piece));
+        let shown = said.iter().map(|piece| String::from_utf8_lossy(piece)).collect::<String>();
+        assert_eq!(field(&mut follower.world, follower.client, "slave_repl_offset"), (5 + bytes).to_string(), "{shown:?}");
+        follower.world.disconnect(follower.link);
+        assert_eq!(follower.introduce(), format!("{HISTORY} {}", 5 + bytes + 1), "{shown:?}");
+    }
+}
+
+#[test]
+fn a_primary_that_breaks_the_protocol_is_asked_for_all_data() {
+    for nonsense in ["ACK\r\n$1\r\n*\r\n*3\r\n", "SET b 1\r\n", "*\r\n", "*1\r\n:5\r\n", "'\r\n"] {
+        let mut follower = Follower::new("disabled");
+        follower.synchronize();
+        let said = [request("SET next 1"), nonsense.into(), request("SET next 2")].concat();
+        follower.hear(&said);
+        assert!(follower.close(), "the link is cut");
+        assert_eq!(follower.world.ask(follower.client, "MGET next b"), "[\"1\", (nil)]");
+        let place = (5 + request("SET next 1").len()).to_string();
+        assert_eq!(field(&mut follower.world, follower.client, "slave_repl_offset"), place, "{nonsense:?}");
+        assert_eq!(follower.introduce(), "? -1", "{nonsense:?}");
+    }
 }

@@ -94,6 +94,31 @@ fn the_increments_reach_further_back_than_memory() {
 }
 
 #[test]
+fn what_is_left_out_of_the_file_is_sent_as_a_whole_or_not_at_all() {
+    let all = [AOF, &[("repl-backlog-size", "16kb")]].concat();
+    for seed in 0..10 {
+        let mut net = Net::chain(2, seed, &all);
+        net.settle();
+        net.cut(0);
+        // longer than a slice of the file, and than the backlog, which begins in the midst of it
+        for length in [10, 30_000, 100_000, 200_000] {
+            net.write(10);
+            net.ask(0, &format!("PUBLISH news {}", "m".repeat(length)));
+        }
+        net.write(10);
+        for _ in 0..50 {
+            (0..=net.random.index(12)).for_each(|_| net.step());
+            if net.has_links() {
+                net.cut(0);
+                net.write(2);
+            }
+        }
+        net.settle();
+        assert_eq!((net.info(0, "sync_full"), net.info(1, "unexpected_error_replies")), ("1".into(), "0".into()), "seed {seed}");
+    }
+}
+
+#[test]
 fn a_link_slower_than_the_writers_needs_one_snapshot() {
     for rewrites in [false, true] {
         let directives = [AOF, &[("repl-backlog-size", "16kb"), ("client-output-buffer-limit", "replica 64kb 16kb 1")]].concat();

@@ -114,6 +114,11 @@ impl Net {
         }
     }
 
+    /// Whether anybody is connected to another.
+    pub fn has_links(&self) -> bool {
+        !self.pipes.is_empty()
+    }
+
     fn close(&mut self) {
         for world in 0..self.worlds.len() {
             for client in self.worlds[world].server.take_closing() {

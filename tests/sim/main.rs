@@ -92,7 +92,7 @@ fn what_is_found_after_a_crash_is_what_was_promised() {
 }
 
 /// Seeds whose stories once ended badly.
-const CHAINS_OF_OLD: &[u64] = &[10227, 10270];
+const CHAINS_OF_OLD: &[u64] = &[10227, 10270, 506883];
 
 #[test]
 fn promises_hold_for_servers_that_follow_each_other() {

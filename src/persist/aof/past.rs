@@ -5,6 +5,11 @@
 //! such a mark to the byte that is wanted and reads on, a piece at a time, so that a long absence holds
 //! nobody up. An increment that a rewrite has retired is no longer in [`Past`]; whoever reads it keeps it open.
 //!
+//! What was left out of the file is given as an empty line of the same length, one for each annotation: newlines, and
+//! `\r\n` as the last two bytes. Nobody may take a place within it for one between commands, since who has the history
+//! itself has half a command there: a replica counts such a line when its end has come, and [`PastReader::is_amid_blank`]
+//! keeps the primary from going on in memory before.
+//!
 //! Invariant: from the first mark on, the increments hold the history without a gap.
 
 use std::collections::VecDeque;
@@ -113,11 +118,7 @@ impl PastReader {
         let mut passed = 0;
         while out.len() < most && passed < most {
             if self.blank > 0 {
-                // what was left out is passed over by whoever reads empty lines
-                let count = usize::try_from(self.blank).unwrap_or(usize::MAX).min(most - out.len());
-                out.resize(out.len() + count, b'\n');
-                self.blank -= count as u64;
-                self.offset += count as u64;
+                self.give_blank(&mut out, most);
                 continue;
             }
             if self.reader.is_none() {
@@ -130,6 +131,24 @@ impl PastReader {
             passed += self.step(&mut out)?;
         }
         Ok(Some(out))
+    }
+
+    /// Whether what was read last ends within what stands for something that was left out.
+    pub fn is_amid_blank(&self) -> bool {
+        self.blank > 0
+    }
+
+    /// What was left out is passed over by whoever reads empty lines: as much of one as there is room for.
+    fn give_blank(&mut self, out: &mut Vec<u8>, most: usize) {
+        let count = usize::try_from(self.blank).unwrap_or(usize::MAX).min(most - out.len());
+        out.resize(out.len() + count, b'\n');
+        self.blank -= count as u64;
+        self.offset += count as u64;
+        let behind = usize::try_from(2u64.saturating_sub(self.blank)).expect("two at most");
+        if (1..=count).contains(&behind) {
+            let at = out.len() - behind;
+            out[at] = b'\r';
+        }
     }
 
     /// Takes one command or annotation; gives how long it is in the file.
@@ -178,7 +197,7 @@ mod tests {
         let second = format!("#REPL:AT:{}:{start}\r\n{c}{b}", "b".repeat(40));
         storage.put("1", first.as_bytes());
         storage.put("2", second.as_bytes());
-        let whole = format!("{a}{}{b}{c}{b}", "\n".repeat(14));
+        let whole = format!("{a}{}\r\n{b}{c}{b}", "\n".repeat(12));
         let mut past = Past::default();
         past.note(1, 0, 100);
         past.note(2, 0, start);
