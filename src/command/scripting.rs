@@ -262,8 +262,8 @@ pub(super) fn go_on(ctx: &mut Ctx<'_>, mut script: Script) -> Outcome {
     let clock = busy::set_clock(ctx.state, ctx.db.space(), script.standing.now);
     ctx.state.scripts.running = true;
     let slice_began = if was_left { ctx.state.stopwatch.now() } else { 0 };
-    // what a primary or a file says ran to its end there
-    let may_leave = !ctx.client().flags.any(ClientFlags::PRIMARY.or(ClientFlags::REPLAY));
+    // what a primary says ran to its end there
+    let may_leave = !ctx.client().flags.any(ClientFlags::PRIMARY);
     let standing = &mut script.standing;
     let mut caller = Caller { space: ctx.db.space(), state: ctx.state, client, standing, slice_began, may_leave };
     let ended = script.run.advance(&mut caller);

@@ -139,6 +139,11 @@ impl State {
     /// Has a busy script end by a command for its kind. The error says why it does not.
     pub fn kill_script(&mut self, world: World) -> Result<(), Error> {
         let Some(busy) = &mut self.busy else { return Err(Error::fixed("NOTBUSY No scripts in execution right now.")) };
+        if self.clients.get(busy.client).is_some_and(|client| client.flags.any(ClientFlags::REPLAY)) {
+            return Err(Error::fixed(
+                "UNKILLABLE The busy script was sent by a master instance in the context of replication and cannot be killed.",
+            ));
+        }
         if busy.script.standing.has_written {
             return Err(Error::fixed(
                 "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.",

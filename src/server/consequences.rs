@@ -197,7 +197,7 @@ impl Server {
             match later {
                 Later::Unblock(key, None) => self.end_wait(key),
                 Later::Unblock(key, Some(error)) => self.end_wait_with(key, &error),
-                Later::ReloadAof => self.reload_aof(),
+                Later::ReloadAof(client) => self.reload_aof(client),
                 Later::Slept(micros) => self.move_time(micros),
             }
         }

@@ -57,10 +57,10 @@ impl Server {
     pub(super) fn attend_rewrite(&mut self) {
         let state = &mut self.state;
         let policy = state.sync_policy(false);
-        let State { rewrites, aof, snapshots, config, now, .. } = state;
+        let State { rewrites, aof, snapshots, config, now, loading, .. } = state;
         let means = Means { storage: &*snapshots.storage, spawn: snapshots.spawn, config, now: *now, policy };
         rewrites.attend(aof, &means);
-        let due = !rewrites.is_running() && !snapshots.is_running() && rewrites.is_due(aof, &means);
+        let due = loading.is_none() && !rewrites.is_running() && !snapshots.is_running() && rewrites.is_due(aof, &means);
         if due {
             let first = if state.aof.phase() == Phase::Starting { Rewrite::First } else { Rewrite::Again };
             // a failure was logged, and it will be tried again

@@ -10,7 +10,7 @@
 //! primary leaves out because its time is up is missing from the history that it goes on with, so its replicas are told. A replica that loads
 //! aside from the data that it has ([`super::receipt`]) shows the old ones.
 
-use super::client::ClientFlags;
+use super::client::{ClientFlags, ClientKey};
 use super::consequences::Grouping;
 use super::replay::Replay;
 use super::stats::Culprit;
@@ -77,6 +77,8 @@ pub(super) enum Work {
     Start(SnapshotLoad),
     /// The append-only file, at the start.
     Log(Box<Replay>),
+    /// The append-only file once more, and who waits for that: a client's place and number.
+    Again(Box<Replay>, ClientKey, u64),
     /// A snapshot from the primary, and its place in the history.
     Received(SnapshotLoad, Place),
 }
@@ -252,6 +254,7 @@ impl Server {
         self.work = match work {
             Work::Start(load) => self.advance_start(load, &mut slice),
             Work::Log(replay) => self.advance_log(replay, &mut slice),
+            Work::Again(replay, client, id) => self.advance_again(replay, (client, id), &mut slice),
             Work::Received(load, place) => self.advance_received(load, place, &mut slice),
         };
         let nanos = self.state.stopwatch.now().saturating_sub(began);
@@ -335,6 +338,27 @@ impl Server {
             Err(error) => self.state.stop = Some(Stop::Failed(error)),
         }
         self.state.leave_loading();
+        None
+    }
+
+    fn advance_again(&mut self, mut replay: Box<Replay>, (key, id): (ClientKey, u64), slice: &mut Slice) -> Option<Work> {
+        let advanced = self.advance_replay(&mut replay, slice);
+        if advanced == Ok(false) {
+            if let Some(progress) = &mut self.state.loading {
+                progress.loaded = replay.loaded();
+            }
+            return Some(Work::Again(replay, key, id));
+        }
+        self.end_replay(*replay);
+        self.state.leave_loading();
+        match advanced {
+            Ok(_) => {
+                if self.state.clients.get(key).is_some_and(|client| client.id == id && client.blocked.is_some()) {
+                    self.answer(key, |ctx| ctx.reply.ok());
+                }
+            }
+            Err(error) => self.state.stop = Some(Stop::Failed(error)),
+        }
         None
     }
 

@@ -127,8 +127,8 @@ pub enum Timer {
 pub enum Later {
     /// End a client's wait as if its time were up, or with an error.
     Unblock(ClientKey, Option<Error>),
-    /// Load the data from the append-only file once more.
-    ReloadAof,
+    /// Load the data from the append-only file once more: a slice a turn while that client waits, or all at once.
+    ReloadAof(Option<ClientKey>),
     /// Move the time on: the command has slept so many microseconds.
     Slept(u64),
 }

@@ -9,8 +9,8 @@
 //! could be read tells what to ask a primary for, and what a replica that comes back still lacks.
 
 use super::client::{ClientFlags, ClientKey, Peer};
-use super::loading::{Slice, SnapshotLoad, View};
-use super::{Server, Stopwatch, dispatch};
+use super::loading::{Slice, SnapshotLoad, View, Work};
+use super::{Server, State, Stopwatch, dispatch};
 use crate::keyspace::DbIndex;
 use crate::keyspace::expiry::Expiry;
 use crate::limits;
@@ -207,6 +207,9 @@ impl Server {
     /// A file but the last that ends too early is fatal. Empty ones do not count: the next increment is named
     /// in the manifest a moment before it is written to, and the moment may have been the last.
     pub(super) fn advance_replay(&mut self, replay: &mut Replay, slice: &mut Slice) -> Result<bool, String> {
+        if self.script_goes_on(replay) {
+            return Ok(false);
+        }
         let Some(part) = replay.parts.get(replay.index) else { return Ok(true) };
         if replay.current.is_none() {
             replay.current = Some(self.begin_file(&part.name, &replay.told)?);
@@ -223,6 +226,21 @@ impl Server {
         replay.current = None;
         replay.index += 1;
         Ok(replay.index == replay.parts.len())
+    }
+
+    /// Runs a slice of the script that a command of the file has begun, if it is not at its end. Gives whether that is so still.
+    fn script_goes_on(&mut self, replay: &mut Replay) -> bool {
+        let Some(Current { client, .. }) = &replay.current else { return false };
+        let runs = |state: &State| state.busy.as_ref().is_some_and(|busy| busy.client == *client);
+        if !runs(&self.state) {
+            return false;
+        }
+        self.run_parked(*client, false);
+        if !runs(&self.state) && replay.told.tracker.is_in_history() {
+            // the end of a transaction may be in another database
+            replay.told.db = self.state.clients[*client].db;
+        }
+        runs(&self.state)
     }
 
     /// Opens a file: one of commands, or one that begins with a snapshot.
@@ -310,6 +328,10 @@ impl Server {
                 }
             }
             *commands += 1;
+            if self.state.busy.is_some() {
+                // a script that takes long goes on in the turns that follow
+                return Ok(None);
+            }
             if self.pauses_after(*commands) && slice.pace(reader.offset(), *commands) == Pace::Enough {
                 return Ok(None);
             }
@@ -390,16 +412,23 @@ impl Server {
         cut.map_err(|error| format!("Error truncating the AOF file {name}: {}", reason(&error)))
     }
 
-    /// DEBUG LOADAOF: the data is thrown away and loaded from the append-only file. If that fails, there is
-    /// no data to go on with, and the server stops.
-    pub(super) fn reload_aof(&mut self) {
+    /// DEBUG LOADAOF: the data is thrown away and loaded from the append-only file, while a client waits or at once. If that
+    /// fails, there is no data to go on with, and the server stops.
+    pub(super) fn reload_aof(&mut self, client: Option<ClientKey>) {
         self.state.hand_on();
         self.keyspace.flush_all();
         self.state.forget_libraries();
         self.settle();
         self.state.feed.take();
         self.state.feed.reselect();
-        if let Err(error) = self.load_aof() {
+        let begun = match client {
+            None => self.load_aof().map(|_| ()),
+            Some(key) => self.begin_replay().map(|replay| {
+                self.state.enter_loading(replay.total(), View::Nothing);
+                self.work = Some(Work::Again(Box::new(replay), key, self.state.clients[key].id));
+            }),
+        };
+        if let Err(error) = begun {
             self.state.stop = Some(super::Stop::Failed(error));
         }
     }

@@ -47,6 +47,21 @@ impl Life {
         }
     }
 
+    /// DEBUG LOADAOF, which answers when all is loaded.
+    fn reload(&mut self) {
+        self.world.send(self.client, "DEBUG LOADAOF");
+        let other = self.world.connect();
+        for _ in 0..1000 {
+            assert_eq!(self.world.ask(other, "GET s"), "-LOADING Redis is loading the dataset in memory");
+            self.world.pass_ms(1);
+            if let Some(reply) = self.world.received(self.client).first() {
+                assert_eq!(reply, "+OK");
+                return;
+            }
+        }
+        panic!("it never ends");
+    }
+
     fn digest(&mut self) -> String {
         self.ask("DEBUG DIGEST")
     }
@@ -134,7 +149,8 @@ fn data_survives_whatever_the_base_is() {
         // a group of a stream is no part of the digest
         assert_eq!(life.ask("XINFO STREAM x FULL").replace(' ', ""), groups.replace(' ', ""));
         assert_eq!(disk.contents("appendonlydir/appendonly.aof.1.incr.aof"), None, "history is removed");
-        life.check(&[("DEBUG LOADAOF", "+OK"), ("GET s", "\"text\"")]);
+        life.reload();
+        life.check(&[("GET s", "\"text\"")]);
         assert_eq!(life.digest(), digest, "loaded once more");
     }
 }
@@ -434,4 +450,73 @@ fn a_file_that_ends_in_zeros_was_cut_off() {
     let mut life = Life::new(&disk, &[]);
     life.check(&[("MGET a b c", "[\"1\", \"2\", (nil)]")]);
     assert_eq!(life.file("appendonlydir/i"), whole);
+}
+
+#[test]
+fn a_slow_script_of_a_file_goes_on_slice_by_slice() {
+    let scripts = [
+        "EVAL \"redis.call('set',KEYS[1],'y') for i=1,300000 do end redis.call('incr','n') return 'ok'\" 1 x",
+        "MULTI",
+        "SELECT 3",
+        "EVAL \"for i=1,300000 do end redis.call('incr','n')\" 0",
+        "SET behind 1",
+        "EXEC",
+        "EVAL \"for i=1,300000 do end redis.call('incr','n')\" 0",
+    ];
+    for in_transaction in [false, true] {
+        let disk = Faulty::new();
+        drop(Life::new(&disk, &[]));
+        let file: Vec<u8> = scripts.iter().flat_map(|line| crate::harness::request(line)).collect();
+        disk.put("appendonlydir/appendonly.aof.1.incr.aof", &file);
+        // the clock of this world moves with every look at it
+        let start = || {
+            let mut world =
+                World::with(&[("appendonly", "yes"), ("enable-debug-command", "yes"), ("save", ""), ("busy-reply-threshold", "1")]);
+            world.server.state.stopwatch = ruddle::server::Stopwatch(|| {
+                static NOW: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+                NOW.fetch_add(300_000, std::sync::atomic::Ordering::Relaxed)
+            });
+            world.server.state.snapshots.storage = Box::new(disk.clone());
+            world
+        };
+        let check = |world: &mut World| {
+            let client = world.connect();
+            assert_eq!(world.ask(client, "MGET x n"), r#"["y", "1"]"#);
+            assert_eq!(world.ask(client, "SELECT 3"), "+OK");
+            assert_eq!(world.ask(client, "MGET n behind"), r#"["2", "1"]"#);
+        };
+        // all at once
+        let mut world = start();
+        world.server.start_aof().expect("files that can be loaded");
+        check(&mut world);
+        let mut turns = 0;
+        if in_transaction {
+            // within a transaction, too
+            let client = world.connect();
+            for line in ["MULTI", "DEBUG LOADAOF", "EXEC"] {
+                world.send(client, line);
+            }
+            assert_eq!(world.received(client).last().map(String::as_str), Some("[+OK]"));
+        } else {
+            let (client, other) = (world.connect(), world.connect());
+            world.send(client, "DEBUG LOADAOF");
+            while world.received(client).is_empty() {
+                assert_eq!(world.ask(other, "PING"), "-LOADING Redis is loading the dataset in memory");
+                let kill = world.ask(other, "SCRIPT KILL");
+                assert!(kill.starts_with("-UNKILLABLE") || kill.starts_with("-NOTBUSY") || kill.starts_with("-LOADING"), "{kill}");
+                turns += 1;
+                world.pass_ms(1);
+            }
+            // each of the three scripts is left once or more
+            assert!(turns >= 3, "{turns}");
+        }
+        check(&mut world);
+        // at the start
+        let mut world = start();
+        world.server.begin_loading().expect("files that can be loaded");
+        while world.server.is_loading() {
+            world.pass_ms(1);
+        }
+        check(&mut world);
+    }
 }

@@ -16,7 +16,7 @@ use crate::persist::rdb::dump::Sums;
 use crate::persist::rdb::load::{Overdue, Twice};
 use crate::resp::request::Args;
 use crate::script::Restore;
-use crate::server::context::{Ctx, DONE, Outcome, integer};
+use crate::server::context::{Block, Ctx, DONE, Flow, OnTimeout, Outcome, integer};
 use crate::server::dispatch;
 use crate::server::error::Error;
 use crate::server::host::Crash;
@@ -133,7 +133,7 @@ fn debug(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
         (b"QUICKLIST-PACKED-THRESHOLD", 3) => check_threshold(args.at(2))?,
         (b"CONFIG-REWRITE-FORCE-ALL", 2) => return rewrite_file(ctx, Extent::All),
         (b"MALLCTL", 3) => return allocator_control(ctx, args.at(2)),
-        (b"LOADAOF", 2) => ctx.state.later.push(Later::ReloadAof),
+        (b"LOADAOF", 2) => return load_aof(ctx),
         (b"CHANGE-REPL-ID", 2) => {
             let id = ctx.state.random.hex_id();
             ctx.state.replication.stream.restart(id);
@@ -178,6 +178,22 @@ fn sleep(ctx: &mut Ctx<'_>, word: &[u8]) {
     let slept = (ctx.state.host.sleep)(Duration::from_secs_f64(seconds));
     // within a transaction and a script the time stands still
     ctx.state.later.push(Later::Slept(u64::try_from(slept.as_micros()).unwrap_or(u64::MAX)));
+}
+
+/// Others are served while the file is loaded, unless somebody must see its end at once: a transaction, a script, or
+/// a primary whose words come meanwhile.
+fn load_aof(ctx: &mut Ctx<'_>) -> Outcome {
+    if ctx.state.loading.is_some() {
+        return Err(Error::LOADING);
+    }
+    if ctx.must_not_block || ctx.state.replication.follows() {
+        ctx.state.later.push(Later::ReloadAof(None));
+        ctx.reply.ok();
+        return DONE;
+    }
+    ctx.state.later.push(Later::ReloadAof(Some(ctx.client)));
+    let (wants, on_timeout) = (None, OnTimeout::Null);
+    Ok(Flow::Block(Box::new(Block { keys: Vec::new(), wants, wants_loss: false, deadline: None, on_timeout, request: None })))
 }
 
 /// What a control of the allocator reads. None can be written: it would be easy to break the server.
