@@ -632,6 +632,10 @@ impl Reactor {
     /// What a turn or a tick leaves to be done: output, closing, clients that may go on, garbage.
     fn after(&mut self) {
         self.reconfigure();
+        if matches!(self.server.state.stop, Some(Stop::Orderly(_))) {
+            // whoever has asked for the end and sees its connection close finds nobody listening any more
+            self.listeners.clear();
+        }
         loop {
             self.grant_wishes();
             self.server.hand_on();

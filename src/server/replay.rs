@@ -416,6 +416,7 @@ impl Server {
     /// fails, there is no data to go on with, and the server stops.
     pub(super) fn reload_aof(&mut self, client: Option<ClientKey>) {
         self.state.hand_on();
+        self.state.force_file();
         self.keyspace.flush_all();
         self.state.forget_libraries();
         self.settle();
