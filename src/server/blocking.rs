@@ -302,7 +302,7 @@ impl Server {
     }
 
     /// Replies to a parked client and lets it go on: its command has run.
-    pub(super) fn answer(&mut self, key: ClientKey, reply: impl FnOnce(&mut Ctx<'_>)) {
+    fn answer(&mut self, key: ClientKey, reply: impl FnOnce(&mut Ctx<'_>)) {
         if let Some(blocked) = self.state.clients.get(key).and_then(|client| client.blocked.as_ref()) {
             self.state.registry.get_mut(blocked.command).stats.calls += 1;
         }

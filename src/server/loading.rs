@@ -354,7 +354,7 @@ impl Server {
         match advanced {
             Ok(_) => {
                 if self.state.clients.get(key).is_some_and(|client| client.id == id && client.blocked.is_some()) {
-                    self.answer(key, |ctx| ctx.reply.ok());
+                    self.end_wait(key);
                 }
             }
             Err(error) => self.state.stop = Some(Stop::Failed(error)),

@@ -183,6 +183,11 @@ fn sleep(ctx: &mut Ctx<'_>, word: &[u8]) {
 /// Others are served while the file is loaded, unless somebody must see its end at once: a transaction, a script, or
 /// a primary whose words come meanwhile.
 fn load_aof(ctx: &mut Ctx<'_>) -> Outcome {
+    if ctx.timed_out {
+        // all is loaded
+        ctx.reply.ok();
+        return DONE;
+    }
     if ctx.state.loading.is_some() {
         return Err(Error::LOADING);
     }
@@ -192,7 +197,7 @@ fn load_aof(ctx: &mut Ctx<'_>) -> Outcome {
         return DONE;
     }
     ctx.state.later.push(Later::ReloadAof(Some(ctx.client)));
-    let (wants, on_timeout) = (None, OnTimeout::Null);
+    let (wants, on_timeout) = (None, OnTimeout::RunAgain);
     Ok(Flow::Block(Box::new(Block { keys: Vec::new(), wants, wants_loss: false, deadline: None, on_timeout, request: None })))
 }
 
