@@ -5,6 +5,7 @@
 //! The promises:
 //! - what WAIT says is true: so many other servers have the write at that moment;
 //! - a server that was killed comes up from its files, whatever it was doing;
+//! - a place in a history means the same data, at whichever server and time;
 //! - when links and servers are left alone, all have one history, one offset and the same data.
 
 use std::collections::BTreeMap;
@@ -12,8 +13,10 @@ use std::io::IoSlice;
 
 use ruddle::base::clock::{Micros, Monotonic, Now};
 use ruddle::base::random::Random;
+use ruddle::command::server::digest::{self, Digest};
 use ruddle::config::Startup;
 use ruddle::persist::aof::appender::Job;
+use ruddle::persist::place::HistoryId;
 use ruddle::persist::storage::faulty::Faulty;
 use ruddle::repl::replica::Link;
 use ruddle::resp::reader::{Reply, ReplyReader};
@@ -23,6 +26,9 @@ use ruddle::server::{Server, Stopwatch};
 
 use super::world::{START_MS, peer, wire};
 use super::{chance, pick, trace};
+
+/// Steps from one look at all data to the next: it takes longer than what happens in between.
+const LOOK: u64 = 16;
 
 fn no_time() -> u64 {
     0
@@ -66,6 +72,9 @@ struct Story {
     now_us: i64,
     written: u64,
     leader: usize,
+    steps: u64,
+    /// What data was found at which place.
+    seen: BTreeMap<(HistoryId, u64), (usize, Digest)>,
 }
 
 /// Plays a seed.
@@ -161,6 +170,8 @@ impl Story {
             now_us: START_MS * 1000,
             written: 0,
             leader: 0,
+            steps: 0,
+            seen: BTreeMap::new(),
             random: Random::from_seed(seed ^ 0x5eed),
         };
         for at in 0..length {
@@ -410,6 +421,25 @@ impl Story {
         self.close();
         self.check_waiters();
         self.find_leader();
+        self.steps += 1;
+        if self.steps.is_multiple_of(LOOK) {
+            self.check_places();
+        }
+    }
+
+    /// Who is at the same place has the same data.
+    fn check_places(&mut self) {
+        for (at, node) in self.nodes.iter().enumerate() {
+            let state = &node.server.state;
+            // a history that nobody follows may stand still while the data changes
+            if state.loading.is_some() || !state.replication.stream.is_active() {
+                continue;
+            }
+            let (place, data) = (state.position(), digest::of_all(&node.server.keyspace));
+            let (other, before) = self.seen.entry((place.id, place.offset)).or_insert((at, data));
+            let name = String::from_utf8_lossy(&place.id);
+            assert!(data == *before, "servers {at} and {other} have different data at {} of {name}: {data}, {before}", place.offset);
+        }
     }
 
     /// After FAILOVER another leads.
