@@ -85,6 +85,22 @@ pub(super) fn until_zero(text: &[u8]) -> &[u8] {
     &text[..text.iter().position(|&byte| byte == 0).unwrap_or(text.len())]
 }
 
+/// The keys of a table, or its keys and values by turns, as an array of their own, and how long that is.
+pub(super) fn flat(lua: &Lua, entries: &Table, with_values: bool) -> mlua::Result<(Table, usize)> {
+    let table = lua.create_table()?;
+    let mut length = 0;
+    for entry in entries.pairs::<Value, Value>() {
+        let (key, value) = entry?;
+        table.raw_set(length + 1, key)?;
+        length += 1;
+        if with_values {
+            table.raw_set(length + 1, value)?;
+            length += 1;
+        }
+    }
+    Ok((table, length))
+}
+
 fn field(table: &Table, name: &str) -> Value {
     table.raw_get(name).unwrap_or(Value::Nil)
 }
@@ -120,15 +136,22 @@ impl Giver<'_, '_> {
         if self.write_tagged(table) {
             return None;
         }
-        for (name, width) in [("map", 2), ("set", 1)] {
+        for (name, with_values) in [("map", true), ("set", false)] {
             if let Value::Table(entries) = field(table, name) {
-                let level = self.flat(&entries, width, slots + 3)?;
-                if width == 2 {
-                    self.reply.map(level.length / 2);
+                let (table, length) = match flat(self.lua, &entries, with_values) {
+                    Ok(flat) => flat,
+                    Err(error) => {
+                        // there is no memory left
+                        self.reply.error(format!("ERR {error}").as_bytes());
+                        return None;
+                    }
+                };
+                if with_values {
+                    self.reply.map(length / 2);
                 } else {
-                    self.reply.set(level.length);
+                    self.reply.set(length);
                 }
-                return Some(level);
+                return Some(Level { table, next: 1, length, slots: slots + 3 });
             }
         }
         let mut length = 0;
@@ -145,31 +168,6 @@ impl Giver<'_, '_> {
         }
         self.reply.array(length);
         Some(Level { table: table.clone(), next: 1, length, slots: slots + 1 })
-    }
-
-    /// The keys of a table, or its keys and values, as a table of their own.
-    fn flat(&mut self, entries: &Table, width: usize, slots: usize) -> Option<Level> {
-        let fill = || {
-            let table = self.lua.create_table()?;
-            let mut length = 0;
-            for entry in entries.pairs::<Value, Value>() {
-                let (key, value) = entry?;
-                table.raw_set(length + 1, key)?;
-                if width == 2 {
-                    table.raw_set(length + 2, value)?;
-                }
-                length += width;
-            }
-            mlua::Result::Ok(Level { table, next: 1, length, slots })
-        };
-        match fill() {
-            Ok(level) => Some(level),
-            Err(error) => {
-                // there is no memory left
-                self.reply.error(format!("ERR {error}").as_bytes());
-                None
-            }
-        }
     }
 
     /// Writes a table that stands for a reply that Lua has no value for. Gives whether it does.

@@ -13,6 +13,7 @@ use mlua::{Lua, MultiValue, Table, Value};
 
 use super::arguments::number;
 use super::failure;
+use super::give::flat;
 use crate::base::number::write_f64_significant;
 
 /// What a script may set.
@@ -156,10 +157,21 @@ fn encode_invalid(lua: &Lua, settings: &mut Settings, words: MultiValue) -> mlua
     }
 }
 
-/// What an encoder has still to write of a table.
-enum Open {
-    Array(std::vec::IntoIter<Value>),
-    Object(std::vec::IntoIter<(Value, Value)>),
+/// What an encoder has still to write of a table. The values are fetched one by one: the interpreter has room for a few
+/// thousand at a time.
+struct Open {
+    /// An array; for an object its keys and values by turns.
+    table: Table,
+    next: usize,
+    length: usize,
+    is_object: bool,
+}
+
+impl Open {
+    fn take(&mut self) -> mlua::Result<Value> {
+        self.next += 1;
+        self.table.raw_get(self.next - 1)
+    }
 }
 
 /// Why a value cannot be written.
@@ -169,7 +181,7 @@ fn encode(lua: &Lua, settings: &mut Settings, words: MultiValue) -> mlua::Result
     if words.len() != 1 {
         return Err(failure::text(lua, "bad argument #1 to 'encode' (expected 1 argument)"));
     }
-    let mut encoder = Encoder { settings, out: Vec::new(), open: Vec::new() };
+    let mut encoder = Encoder { lua, settings, out: Vec::new(), open: Vec::new() };
     match encoder.all(&words[0]) {
         Ok(()) => lua.create_string(encoder.out).map(Value::String),
         Err(refusal) => Err(failure::text(lua, refusal)),
@@ -177,6 +189,7 @@ fn encode(lua: &Lua, settings: &mut Settings, words: MultiValue) -> mlua::Result
 }
 
 struct Encoder<'a> {
+    lua: &'a Lua,
     settings: &'a Settings,
     out: Vec<u8>,
     open: Vec<Open>,
@@ -186,35 +199,22 @@ impl Encoder<'_> {
     fn all(&mut self, value: &Value) -> Result<(), Refusal> {
         self.value(value)?;
         while let Some(open) = self.open.last_mut() {
-            let begins = matches!(self.out.last(), Some(b'[' | b'{'));
-            match open {
-                Open::Array(values) => match values.next() {
-                    Some(value) => {
-                        if !begins {
-                            self.out.push(b',');
-                        }
-                        self.value(&value)?;
-                    }
-                    None => self.close(b']'),
-                },
-                Open::Object(entries) => match entries.next() {
-                    Some((key, value)) => {
-                        if !begins {
-                            self.out.push(b',');
-                        }
-                        self.key(&key)?;
-                        self.value(&value)?;
-                    }
-                    None => self.close(b'}'),
-                },
+            if open.next > open.length {
+                self.out.push(if open.is_object { b'}' } else { b']' });
+                self.open.pop();
+                continue;
             }
+            if open.next > 1 {
+                self.out.push(b',');
+            }
+            let key = if open.is_object { open.take().map(Some) } else { Ok(None) };
+            let (Ok(key), Ok(value)) = (key, open.take()) else { return Err(self.too_deep()) };
+            if let Some(key) = key {
+                self.key(&key)?;
+            }
+            self.value(&value)?;
         }
         Ok(())
-    }
-
-    fn close(&mut self, byte: u8) {
-        self.out.push(byte);
-        self.open.pop();
     }
 
     fn key(&mut self, key: &Value) -> Result<(), Refusal> {
@@ -283,30 +283,32 @@ impl Encoder<'_> {
         self.out.push(b'"');
     }
 
+    /// As many tables are open as may be, or as the interpreter has room for.
+    fn too_deep(&self) -> Refusal {
+        format!("Cannot serialise, excessive nesting ({})", self.open.len() + 1)
+    }
+
     fn table(&mut self, table: &Table) -> Result<(), Refusal> {
         if self.open.len() >= self.settings.encode_depth {
-            return Err(format!("Cannot serialise, excessive nesting ({})", self.open.len() + 1));
+            return Err(self.too_deep());
         }
-        match self.array_length(table)? {
-            Some(length) => {
-                self.out.push(b'[');
-                let values: Vec<Value> = (1..=length).map(|index| table.raw_get(index).unwrap_or(Value::Nil)).collect();
-                self.open.push(Open::Array(values.into_iter()));
-            }
+        let open = match self.array_length(table)? {
+            Some(length) => Open { table: table.clone(), next: 1, length, is_object: false },
             None => {
-                self.out.push(b'{');
-                let entries: Vec<(Value, Value)> = table.pairs().filter_map(Result::ok).collect();
-                self.open.push(Open::Object(entries.into_iter()));
+                let (table, length) = flat(self.lua, table, true).map_err(|_| self.too_deep())?;
+                Open { table, next: 1, length, is_object: true }
             }
-        }
+        };
+        self.out.push(if open.is_object { b'{' } else { b'[' });
+        self.open.push(open);
         Ok(())
     }
 
     /// How long a table is that holds nothing but numbered values, holes included; `None` if it is none, or empty.
     fn array_length(&self, table: &Table) -> Result<Option<usize>, Refusal> {
         let (mut most, mut count) = (0.0f64, 0.0);
-        for (key, _) in table.pairs::<Value, Value>().filter_map(Result::ok) {
-            let index = match key {
+        for entry in table.pairs::<Value, Value>() {
+            let index = match entry.map_err(|_| self.too_deep())?.0 {
                 Value::Integer(index) => index as f64,
                 Value::Number(index) => index,
                 _ => return Ok(None),
@@ -318,7 +320,8 @@ impl Encoder<'_> {
             count += 1.0;
         }
         let Settings { sparse_ratio: ratio, sparse_safe: safe, .. } = *self.settings;
-        if ratio > 0.0 && most > count * ratio && most > safe {
+        let is_sparse = ratio > 0.0 && most > count * ratio && most > safe;
+        if is_sparse || most > LENGTH_MAX {
             return if self.settings.sparse_convert {
                 Ok(None)
             } else {
@@ -328,6 +331,9 @@ impl Encoder<'_> {
         Ok((count > 0.0).then_some(most as usize))
     }
 }
+
+/// How long an array may be, however sparse: an `int` counts it in lua-cjson.
+const LENGTH_MAX: f64 = i32::MAX as f64;
 
 /// The type of a value, as Lua calls it.
 fn kind(value: &Value) -> &'static str {

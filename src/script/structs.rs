@@ -202,7 +202,7 @@ fn unpack(lua: &Lua, words: MultiValue) -> mlua::Result<MultiValue> {
     }
     let too_short = || arguments::bad(lua, 2, "unpack", "data string too short");
     // before the beginning is as far away as can be
-    let mut position = usize::try_from(first - 1).unwrap_or(usize::MAX / 2);
+    let mut position = usize::try_from(first.saturating_sub(1)).unwrap_or(usize::MAX / 2);
     let mut format = Format::new(lua, &format);
     let mut values: Vec<Value> = Vec::new();
     while let Some(mut field) = format.next()? {

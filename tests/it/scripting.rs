@@ -572,6 +572,10 @@ fn json() {
     returns(r#"return cjson.decode('{"a":[1,"x"]}').a[2]"#, "x");
     check(&[
         ("EVAL 'return #cjson.encode(cjson.decode(string.rep(\"[\",1000)..string.rep(\"]\",1000)))' 0", ":2000"),
+        // more values than the interpreter hands out at a time
+        ("EVAL 'local t={} for i=1,20000 do t[i]=\"s\"..i end return #cjson.encode(t)' 0", ":168895"),
+        ("EVAL 'local t={} for i=1,20000 do t[\"k\"..i]=\"s\"..i end return #cjson.encode(t)' 0", ":337789"),
+        ("EVAL 'local t={} for i=1,20000 do t[i]=\"s\"..i end return #cmsgpack.pack(t)' 0", ":128897"),
         ("EVAL 'return cjson.encode_max_depth(2)' 0", ":2"),
         ("EVAL 'return cjson.encode_max_depth(1000)' 0", ":1000"),
         ("EVAL 'return {cjson.encode_sparse_array()}' 0", "[(nil), :2, :10]"),
