@@ -149,12 +149,16 @@ fn key(name: &[u8]) -> Box<[u8]> {
     name.to_ascii_lowercase().into()
 }
 
+fn is_there(library: &[u8]) -> Vec<u8> {
+    [b"ERR Library '", library, b"' already exists"].concat()
+}
+
 impl Libraries {
     /// Loads a library. Gives its name, or what the client is told.
     pub(super) fn load(&mut self, interpreter: &Interpreter, text: &[u8], replace: bool) -> Result<Box<[u8]>, Vec<u8>> {
         let (name, _) = metadata(text)?;
         if !replace && self.libraries.contains_key(&name[..]) {
-            return Err([b"ERR Library '", &name[..], b"' already exists"].concat());
+            return Err(is_there(&name));
         }
         let loaded = load(interpreter, text)?;
         self.check(std::slice::from_ref(&loaded), true)?;
@@ -169,12 +173,16 @@ impl Libraries {
         for text in texts {
             let loaded = load(interpreter, text)?;
             if all.iter().any(|other| other.name == loaded.name) {
-                return Err(exists("Library", &loaded.name));
+                return Err(is_there(&loaded.name));
             }
             all.push(loaded);
         }
         if restore == Restore::Flush {
-            *self = Libraries::default();
+            let mut fresh = Libraries::default();
+            fresh.check(&all, false)?;
+            all.into_iter().for_each(|loaded| fresh.add(loaded));
+            *self = fresh;
+            return Ok(());
         }
         if let Some(there) = all.iter().find(|loaded| restore == Restore::Append && self.libraries.contains_key(&loaded.name)) {
             return Err(exists("Library", &there.name));
@@ -256,4 +264,31 @@ fn bytes_of(library: &Library) -> usize {
 
 fn exists(what: &str, name: &[u8]) -> Vec<u8> {
     [b"ERR ", what.as_bytes(), b" ", name, b" already exists"].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Scripts;
+    use super::Restore;
+
+    #[test]
+    fn a_restore_that_fails_changes_nothing() {
+        let text = |library: &str, function: &str| {
+            format!("#!lua name={library}\nredis.register_function('{function}', function() return 1 end)").into_bytes()
+        };
+        let mut scripts = Scripts::new(1, "8.0.0");
+        scripts.load_library(&text("old", "kept"), false).expect("loaded");
+        for restore in [Restore::Flush, Restore::Append, Restore::Replace] {
+            let mut refused = |texts: [Vec<u8>; 2]| {
+                let error = scripts.restore_libraries(&texts, restore).expect_err("refused");
+                assert!(scripts.libraries().function(b"kept").is_some() && scripts.libraries().len() == 1);
+                String::from_utf8(error).expect("a text")
+            };
+            assert_eq!(refused([text("a", "f"), text("b", "F")]), "ERR Function F already exists");
+            assert_eq!(refused([text("a", "f"), text("a", "g")]), "ERR Library 'a' already exists");
+            assert_eq!(refused([text("a", "f"), b"nothing".to_vec()]), "ERR Missing library metadata");
+        }
+        scripts.restore_libraries(&[text("a", "f"), text("b", "g")], Restore::Flush).expect("restored");
+        assert!(scripts.libraries().function(b"kept").is_none() && scripts.libraries().functions() == 2);
+    }
 }
