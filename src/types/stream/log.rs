@@ -112,7 +112,8 @@ impl Log {
             }
             None => self.blocks.push(id, Block::starting_with(id, words).ok_or(TooLarge)?),
         }
-        self.entries_added += 1;
+        // a payload of RESTORE may claim any number
+        self.entries_added = self.entries_added.saturating_add(1);
         self.last_id = id;
         self.length += 1;
         if self.length == 1 {
@@ -374,5 +375,18 @@ impl<'a> Iterator for RangeBack<'a> {
             self.at = self.log.blocks.prev(self.at?);
             self.entries = self.at.map(|at| self.log.entries_back_at(at, self.end));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_count_of_entries_added_ends_at_the_greatest_number() {
+        let mut log = Log { entries_added: u64::MAX, ..Log::default() };
+        let words: [&[u8]; 2] = [b"f", b"v"];
+        log.append(StreamId { ms: 1, seq: 0 }, words.into_iter(), BlockLimits { bytes: 4096, entries: 100 }).expect("small");
+        assert_eq!((log.len(), log.entries_added), (1, u64::MAX));
     }
 }
