@@ -2,12 +2,13 @@
 
 use std::process::ExitCode;
 
+use ruddle::base::text::reason;
 use ruddle::base::{clock, random};
 use ruddle::config::{self, Config, Startup, Supervised};
 use ruddle::net::reactor::Reactor;
 use ruddle::net::{crash, huge_pages, listener, logging, process, processors, stopwatch, supervision, title, watchdog};
 use ruddle::persist::child::Spawn;
-use ruddle::persist::storage::{Disk, reason};
+use ruddle::persist::storage::Disk;
 use ruddle::server::{Server, Stop, ceiling};
 
 fn main() -> ExitCode {

@@ -238,9 +238,7 @@ impl LineError {
 }
 
 fn cannot_open(path: &str, error: &io::Error) -> String {
-    let text = error.to_string();
-    let reason = text.split(" (os error").next().unwrap_or(&text);
-    format!("Fatal error, can't open config file '{path}': {reason}\n")
+    format!("Fatal error, can't open config file '{path}': {}\n", text::reason(error))
 }
 
 /// A configuration in the making.

@@ -12,8 +12,8 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 
 use super::connection::Stream;
 use super::process;
+use crate::base::text::reason;
 use crate::config::Config;
-use crate::persist::storage::reason;
 use crate::server::client::Peer;
 
 /// A listening socket.

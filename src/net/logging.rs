@@ -16,8 +16,8 @@ use env_logger::{Builder, Target, WriteStyle};
 use log::{Level, LevelFilter};
 
 use super::syslog::Both;
+use crate::base::text::reason;
 use crate::config::{Config, LogLevel};
-use crate::persist::storage::reason;
 use crate::server::moment;
 
 /// Where the log goes, as `logfile` says.

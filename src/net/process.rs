@@ -7,9 +7,9 @@ use std::io::Write;
 
 use super::{huge_pages, processors, title};
 use crate::base::random;
+use crate::base::text::reason;
 use crate::config::Config;
 use crate::persist::child::Errand;
-use crate::persist::storage::reason;
 use crate::server::host::{Crash, Host, Usage};
 
 /// Descriptors that the server needs beside its clients': listeners, files, the poll.

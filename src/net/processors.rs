@@ -10,9 +10,9 @@
 use std::io;
 use std::sync::OnceLock;
 
+use crate::base::text::reason;
 use crate::config::Config;
 use crate::persist::child::Errand;
-use crate::persist::storage::reason;
 
 /// Processors beyond this cannot be named.
 const MOST: usize = 1024;

@@ -15,8 +15,9 @@ use super::rdb::read_value::Shapes;
 use super::rdb::save::{self, HeatKept};
 use super::rdb::{FULL_VERSION, LoadError};
 use super::storage::faulty::Faulty;
-use super::storage::{ReadFile, Storage, WriteFile, reason};
+use super::storage::{ReadFile, Storage, WriteFile};
 use crate::base::clock::{Micros, Now};
+use crate::base::text::reason;
 use crate::config::Config;
 use crate::keyspace::Keyspace;
 

@@ -7,7 +7,7 @@ use std::fmt;
 
 use mlua::{Lua, Table, Value};
 
-use super::give::until_zero;
+use crate::base::text::until_zero;
 
 /// What a function of ours raises.
 #[derive(Debug)]

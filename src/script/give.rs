@@ -5,6 +5,7 @@
 
 use mlua::{Lua, Table, Value};
 
+use crate::base::text::until_zero;
 use crate::limits;
 use crate::resp::Protocol;
 use crate::resp::writer::Reply;
@@ -78,11 +79,6 @@ fn integer(number: f64) -> i64 {
 
 fn one_line(text: &[u8]) -> Vec<u8> {
     text.iter().map(|&byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte }).collect()
-}
-
-/// What C takes for the text: what comes before the first zero byte.
-pub(super) fn until_zero(text: &[u8]) -> &[u8] {
-    &text[..text.iter().position(|&byte| byte == 0).unwrap_or(text.len())]
 }
 
 /// The keys of a table, or its keys and values by turns, as an array of their own, and how long that is.

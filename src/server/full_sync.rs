@@ -22,11 +22,12 @@ use bytes::Bytes;
 use super::client::{ClientFlags, ClientKey};
 use super::{REDIS_VERSION, Server, State};
 use crate::base::clock::Millis;
+use crate::base::text::reason;
 use crate::keyspace::Keyspace;
 use crate::limits;
 use crate::persist::aof::rewrite::names;
 use crate::persist::snapshot::{Concluded, Order, Refusal, Target};
-use crate::persist::storage::{ReadFile, reason};
+use crate::persist::storage::ReadFile;
 use crate::repl::primary::{Replica, Stage};
 
 /// A snapshot file that is being sent to one replica.

@@ -24,13 +24,13 @@ use bytes::Bytes;
 use super::State;
 use super::client::ClientKey;
 use super::consequences::Fed;
+use crate::base::text::reason;
 use crate::keyspace::DbIndex;
 use crate::limits;
 use crate::persist::aof::rewrite::names;
 use crate::persist::aof::{self, Part, Phase, Piece};
 use crate::persist::place::{HistoryId, Place, history};
 use crate::persist::rdb::load::Loaded;
-use crate::persist::storage::reason;
 use crate::repl::primary::Stage;
 use crate::resp::writer::write_command;
 

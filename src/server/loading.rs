@@ -16,6 +16,7 @@ use super::replay::Replay;
 use super::stats::Culprit;
 use super::{Server, State, Stop};
 use crate::base::clock::Millis;
+use crate::base::text::reason;
 use crate::keyspace::expiry::Expiry;
 use crate::limits;
 use crate::persist::aof::reader::CommandReader;
@@ -24,7 +25,7 @@ use crate::persist::rdb::LoadError;
 use crate::persist::rdb::input::Input;
 use crate::persist::rdb::load::{self, Loaded, Loader, Overdue, Pace, Step, Twice};
 use crate::persist::rdb::read_value::Shapes;
-use crate::persist::storage::{ReadFile, reason};
+use crate::persist::storage::ReadFile;
 use crate::script::Restore;
 
 /// Whether clients see the data while other data is loaded.

@@ -15,6 +15,7 @@
 //!   the link's machine dials again after its pause.
 
 use crate::base::crc::Crc64;
+use crate::base::text::reason;
 use crate::config::DisklessLoad;
 use crate::keyspace::expiry::Expiry;
 use crate::keyspace::{DbIndex, Keyspace};
@@ -23,7 +24,7 @@ use crate::persist::rdb;
 use crate::persist::rdb::input::Input;
 use crate::persist::rdb::load::{self, Loaded, Loader, Overdue, Pace, Step, Twice};
 use crate::persist::rdb::read_value::Shapes;
-use crate::persist::storage::{WriteFile, reason};
+use crate::persist::storage::WriteFile;
 use crate::script::Restore;
 
 use super::Server;

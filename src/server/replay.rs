@@ -11,6 +11,7 @@
 use super::client::{ClientFlags, ClientKey, Peer};
 use super::loading::{Slice, SnapshotLoad, View, Work};
 use super::{Server, State, Stopwatch, dispatch};
+use crate::base::text::reason;
 use crate::keyspace::DbIndex;
 use crate::keyspace::expiry::Expiry;
 use crate::limits;
@@ -20,7 +21,7 @@ use crate::persist::aof::rewrite::names;
 use crate::persist::place::{Note, Place, Tracker};
 use crate::persist::rdb::load::{Overdue, Pace};
 use crate::persist::rdb::save;
-use crate::persist::storage::{ReadFile, reason};
+use crate::persist::storage::ReadFile;
 use crate::resp::request::Args;
 use crate::script::Restore;
 

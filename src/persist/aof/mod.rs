@@ -33,11 +33,12 @@ pub mod past;
 pub mod reader;
 pub mod rewrite;
 
+use crate::base::text::reason;
 use std::io;
 use std::ops::Range;
 
 use super::place::{Note, Place};
-use super::storage::{Storage, directory_of, read_all, reason};
+use super::storage::{Storage, directory_of, read_all};
 use appender::{Appender, Done, Flushed, Generation, Job, Marks, Policy};
 use manifest::{BadManifest, BaseFormat, Manifest};
 use past::{Past, PastReader};

@@ -10,13 +10,14 @@ use std::io;
 use super::manifest::BaseFormat;
 use super::{Aof, Names, Phase, Trouble, commands};
 use crate::base::clock::Now;
+use crate::base::text::reason;
 use crate::config::Config;
 use crate::keyspace::Keyspace;
 use crate::persist::child::{Child, End, Errand, Spawn, Voice};
 use crate::persist::rdb::output::Output;
 use crate::persist::rdb::save;
 use crate::persist::snapshot::Progress;
-use crate::persist::storage::{Storage, reason};
+use crate::persist::storage::Storage;
 
 use super::appender::Policy;
 

@@ -11,9 +11,10 @@ use std::io;
 
 use super::LoadError;
 use crate::base::crc::Crc64;
+use crate::base::text::reason;
 use crate::base::{lzf, number};
 use crate::limits;
-use crate::persist::storage::{ReadFile, reason};
+use crate::persist::storage::ReadFile;
 
 /// Bytes asked of the file at a time.
 const CHUNK: usize = 256 * 1024;

@@ -5,11 +5,12 @@ use std::io;
 use super::output::{Output, Writing};
 use super::write_value::{self, Version};
 use super::{FULL_VERSION, OLDEST_WRITTEN, PLAIN_VERSION, opcodes};
+use crate::base::text::reason;
 use crate::keyspace::Keyspace;
 use crate::keyspace::entry::EntryRef;
 use crate::keyspace::heat::HeatPolicy;
 use crate::limits;
-use crate::persist::storage::{Storage, directory_of, reason};
+use crate::persist::storage::{Storage, directory_of};
 
 /// Which knowledge of accesses goes along with the keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -92,9 +92,3 @@ pub fn read_all(storage: &dyn Storage, path: &str) -> io::Result<Option<Vec<u8>>
         }
     }
 }
-
-/// The error's text as C's `strerror` has it, without Rust's number in brackets.
-pub fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or_default().to_string()
-}
