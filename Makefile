@@ -57,7 +57,7 @@ sim: ## plays SEEDS simulated stories of each kind from SEED on (SEED=17 SEEDS=1
 fuzz: ## fuzzes the parsers for TIME seconds, with cargo-fuzz if it is there
 	tests/tools/fuzz $(TIME)
 
-differential: ## sends random commands to the server and to a real Redis and compares (SEED=1 SEEDS=300, PEER=redis7, RESP=3)
+differential: ## sends random commands to the server and to a real Redis and compares (SEED=1 SEEDS=300, RESP=3, PEER=valkey9 for one more)
 	$(CARGO) build --profile quick --bin ruddle --example differential
 	SEED=$(SEED) STORIES=$(SEEDS) target/quick/examples/differential target/quick/ruddle
 

@@ -7,7 +7,7 @@
 use std::ptr::NonNull;
 
 use super::entry::Entry;
-use super::{DbIndex, EntryRef, Keyspace};
+use super::{Db, DbIndex, EntryRef, Keyspace};
 use crate::ds::table::Position;
 
 const LFU_START: u32 = 5;
@@ -67,6 +67,18 @@ impl HeatPolicy {
     /// The heat of an access counter.
     pub fn from_frequency(&self, frequency: u32) -> u32 {
         self.minutes << 8 | frequency & 0xff
+    }
+}
+
+impl Db<'_> {
+    /// Whether the key exists, asked by what may write it: an access, but neither a hit nor a miss.
+    pub fn exists_for_write(&mut self, key: &[u8]) -> bool {
+        let hash = self.hash(key);
+        let found = self.space.find(self.index, key, hash);
+        found.is_some_and(|position| {
+            self.space.touch(self.index, position);
+            true
+        })
     }
 }
 

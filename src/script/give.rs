@@ -170,7 +170,7 @@ impl Giver<'_, '_> {
     fn write_tagged(&mut self, table: &Table) -> bool {
         let reply = &mut *self.reply;
         if let Some(text) = text_of(&field(table, "err")) {
-            let text = until_zero(text.strip_prefix(b"-").unwrap_or(&text));
+            let text = until_zero(&text);
             reply.error(text);
             if !matches!(field(table, "ignore_error_stats_update"), Value::Boolean(true)) {
                 self.errors.push(text.to_vec());

@@ -423,6 +423,26 @@ fn idle_time_and_frequency() {
         world.ask(client, line);
         assert_eq!(world.ask(client, "OBJECT IDLETIME k"), ":0", "after {line}");
     }
+    world.ask(client, "CLIENT NO-TOUCH ON");
+    world.pass_ms(10_000);
+    world.ask(client, "GET k");
+    assert_eq!(world.ask(client, "OBJECT IDLETIME k"), ":10");
+    for line in ["TOUCH k", "EVAL \"return redis.call('TOUCH', KEYS[1])\" 1 k"] {
+        world.ask(client, line);
+        assert_eq!(world.ask(client, "OBJECT IDLETIME k"), ":0", "after {line}");
+        world.pass_ms(10_000);
+    }
+    world.ask(client, "CLIENT NO-TOUCH OFF");
+    // so is what might have written
+    for line in ["SET k v NX", "SETNX k v", "MSETNX k v", "PERSIST k", "RENAME k k2", "RENAMENX k k2", "MOVE k 1"] {
+        world.ask(client, "FLUSHALL");
+        world.ask(client, "SET k v");
+        world.pass_ms(10_000);
+        world.ask(client, line);
+        let place = if line.starts_with("RENAME") { "k2" } else { "k" };
+        world.ask(client, if line.starts_with("MOVE") { "SELECT 1" } else { "SELECT 0" });
+        assert_eq!(world.ask(client, &format!("OBJECT IDLETIME {place}")), ":0", "after {line}");
+    }
     check_with(
         &[("maxmemory-policy", "allkeys-lfu")],
         &[

@@ -60,6 +60,7 @@ fn statuses_and_errors_end_at_a_zero_byte() {
         (r#"EVAL "return {ok=ARGV[1]}" 0 "\xff\xfe x""#, "+\\xff\\xfe x"),
         (r#"EVAL "return {err=ARGV[1]}" 0 "a\x00b""#, "-a"),
         (r#"EVAL "return {err=ARGV[1]}" 0 "\x00""#, "-"),
+        (r#"EVAL "return {err=ARGV[1]}" 0 "-18""#, "--18"),
         (r#"EVAL "return redis.error_reply(ARGV[1])" 0 "a\x00b""#, "-ERR a"),
         (r#"EVAL "return redis.error_reply(ARGV[1]).err" 0 "a\x00b""#, "\"ERR a\""),
         (r#"EVAL "return redis.status_reply(ARGV[1])" 0 "a\x00b""#, "+a"),

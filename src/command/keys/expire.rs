@@ -96,7 +96,7 @@ fn propagate(ctx: &mut Ctx<'_>, args: Args<'_>, deadline: Millis) {
 
 pub(super) fn persist(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     let key = args.at(1);
-    let volatile = ctx.db.deadline(key).flatten().is_some();
+    let volatile = ctx.db.exists_for_write(key) && ctx.db.deadline(key).flatten().is_some();
     if volatile {
         ctx.db.set_deadline(key, None, Event::generic("persist"));
     }

@@ -15,7 +15,11 @@ pub(super) fn exists(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
 }
 
 pub(super) fn touch(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
-    count(ctx, args, |db, key| db.entry(key).is_some())
+    // CLIENT NO-TOUCH is about all other commands
+    let touches = std::mem::replace(&mut ctx.db.space().touches, true);
+    let outcome = count(ctx, args, |db, key| db.entry(key).is_some());
+    ctx.db.space().touches = touches;
+    outcome
 }
 
 /// Replies with the number of keys named that `work` says yes to.

@@ -22,7 +22,7 @@ fn database(ctx: &mut Ctx<'_>, number: i32) -> Result<DbIndex, Error> {
 
 pub(super) fn rename(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     let (from, to) = (args.at(1), args.at(2));
-    if !ctx.db.exists(from) {
+    if !ctx.db.exists_for_write(from) {
         return Err(Error::NO_SUCH_KEY);
     }
     if from != to {
@@ -34,10 +34,10 @@ pub(super) fn rename(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
 
 pub(super) fn renamenx(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     let (from, to) = (args.at(1), args.at(2));
-    if !ctx.db.exists(from) {
+    if !ctx.db.exists_for_write(from) {
         return Err(Error::NO_SUCH_KEY);
     }
-    let free = !ctx.db.exists(to);
+    let free = !ctx.db.exists_for_write(to);
     if free {
         ctx.db.rename(from, to);
     }
@@ -52,7 +52,7 @@ pub(super) fn move_key(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     if source == target {
         return Err(SAME);
     }
-    let moves = ctx.db.exists(key) && !ctx.db.space().db(target).exists(key) && ctx.db.move_to(key, target);
+    let moves = ctx.db.exists_for_write(key) && !ctx.db.space().db(target).exists_for_write(key) && ctx.db.move_to(key, target);
     ctx.reply.integer(i64::from(moves));
     DONE
 }

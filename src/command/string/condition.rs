@@ -83,8 +83,8 @@ impl<'a> Condition<'a> {
     pub(super) fn holds(self, db: &mut Db<'_>, key: &[u8]) -> Result<bool, Error> {
         match self {
             Condition::Always => Ok(true),
-            Condition::Absent => Ok(!db.exists(key)),
-            Condition::Present => Ok(db.exists(key)),
+            Condition::Absent => Ok(!db.exists_for_write(key)),
+            Condition::Present => Ok(db.exists_for_write(key)),
             Condition::Value(comparison) => match db.peek(key) {
                 Some(entry) => comparison.holds(entry.string().ok_or(Error::WRONG_TYPE)?),
                 None => Ok(matches!(comparison, Comparison::Different(_) | Comparison::DigestDifferent(_))),

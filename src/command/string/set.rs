@@ -126,7 +126,7 @@ fn reply_value(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<bool, Error> {
 }
 
 pub(super) fn setnx(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
-    let free = !ctx.db.exists(args.at(1));
+    let free = !ctx.db.exists_for_write(args.at(1));
     if free {
         store(ctx, args.at(1), args.at(2), Ttl::Clear);
     }

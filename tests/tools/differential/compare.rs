@@ -250,8 +250,8 @@ impl Judge {
             _ => None,
         };
         let carried = scripts::carried(words);
-        let (words, name) = carried.as_ref().map_or((words, name), |carried| (carried, carried[0].to_ascii_lowercase()));
-        if let (b"sunionstore" | b"sdiffstore" | b"sinterstore", Some(key)) = (name.as_slice(), words.get(1)) {
+        let inner = carried.as_ref().unwrap_or(words);
+        if let (b"sunionstore" | b"sdiffstore" | b"sinterstore", Some(key)) = (inner[0].to_ascii_lowercase().as_slice(), inner.get(1)) {
             self.combined.insert(key.clone());
         }
         if ours == theirs {
@@ -272,7 +272,10 @@ impl Judge {
             return Verdict::Equal;
         }
         if let Some(carried) = scripts::carried(words) {
-            return self.compare(&carried, ours, theirs);
+            return match self.compare(&carried, ours, theirs) {
+                Verdict::Different if scripts::unordered(words) && holds(Rule::AnyOrderWithin, words, ours, theirs) => Verdict::Lenient,
+                verdict => verdict,
+            };
         }
         let name = name_of(words);
         for leniency in LENIENT.iter().filter(|leniency| leniency.commands.contains(&name.as_str()) && (leniency.when)(words)) {
@@ -327,6 +330,11 @@ fn elements(reply: &Reply, together: usize) -> Option<Vec<String>> {
         Reply::Map(pairs) => Some(sorted(pairs.iter().map(|(name, value)| format!("{name} {value}")).collect())),
         _ => None,
     }
+}
+
+/// The pairs of a map, sorted.
+pub fn orderless_pairs(reply: &Reply) -> String {
+    elements(reply, 2).map_or_else(|| reply.to_string(), |pairs| pairs.join(", "))
 }
 
 /// A reply with the elements of every aggregate sorted.

@@ -31,6 +31,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Instant;
 
+use exchange::Digests;
 use grammar::Grammar;
 use servers::{Documented, Peer, Servers, Third};
 use story::{Story, Unit};
@@ -113,6 +114,7 @@ struct Tally {
     found: BTreeMap<String, u64>,
     third: Third,
     parted: u64,
+    died: Vec<String>,
 }
 
 /// Findings that are made small before the run goes on; of the others only the number is told.
@@ -132,14 +134,20 @@ fn run(binary: &str, settings: &Settings) -> io::Result<bool> {
         Some(third) => payloads::collect(&mut ours.link(false)?, &mut [theirs.link(false)?, third.link(false)?])?,
     };
     let dumps = payloads.len();
-    let grammar = Grammar::new(&ruddle::command::registry(), &documented, payloads);
+    let registry = ruddle::command::registry();
+    let mut plain = documented.clone();
+    plain.retain(|name, _| !FIELD_DEADLINES.contains(&name.as_str()));
+    let lasting = Grammar::new(&registry, &plain, payloads.clone());
+    let grammar = Grammar::new(&registry, &documented, payloads);
     println!("differential: {} commands and {} dumps, against {versions}", grammar.len(), dumps);
     let mut servers = Servers { ours, theirs, third };
     let (mut tally, start) = (Tally::default(), Instant::now());
     for seed in settings.seed..settings.seed.saturating_add(settings.stories) {
         let resp3 = settings.resp.map_or(seed % 2 == 1, |resp| resp == 3);
         let numbers = if settings.peer == "redis8" { Numbers::All } else { Numbers::Plain };
-        let story = Story::new(seed, settings.steps, resp3, &grammar, numbers);
+        // Valkey's digest of a hash leaves out the deadlines of fields: every other pair of stories has none
+        let grammar = if settings.peer == "valkey9" && seed / 2 % 2 == 0 { &lasting } else { &grammar };
+        let story = Story::new(seed, settings.steps, resp3, grammar, numbers);
         play(&mut servers, &story, &mut tally)?;
         if seed % 10 == 0 || seed + 1 == settings.seed + settings.stories {
             let rate = tally.commands as f64 / start.elapsed().as_secs_f64();
@@ -149,7 +157,8 @@ fn run(binary: &str, settings: &Settings) -> io::Result<bool> {
     println!("{} replies were compared by a rule of their own; deliberate differences: {:?}", tally.lenient, tally.deliberate);
     if servers.third.is_some() {
         println!("{} replies of {} were ours, {} digests of all data among them;", tally.third.same, settings.peer, tally.third.digests);
-        println!("in {} of {} stories its data came to differ; it differed from both in", tally.parted, settings.stories);
+        println!("in {} of {} stories its data came to differ;", tally.parted, settings.stories);
+        println!("it ended {} times, after {:?}; it differed from both in", tally.died.len(), tally.died);
         for (kind, (times, first)) in &tally.third.otherwise {
             println!("{times} times: {kind}; first:\n{first}");
         }
@@ -159,6 +168,9 @@ fn run(binary: &str, settings: &Settings) -> io::Result<bool> {
     }
     Ok(tally.found.is_empty())
 }
+
+/// Commands that give fields of hashes a deadline.
+const FIELD_DEADLINES: &[&str] = &["hexpire", "hpexpire", "hexpireat", "hpexpireat", "hsetex", "hgetex"];
 
 /// The commands, and the tokens of each, that two servers have.
 fn in_common(one: &Documented, other: &Documented) -> Documented {
@@ -179,9 +191,14 @@ fn play(servers: &mut Servers, story: &Story, tally: &mut Tally) -> io::Result<(
     for (kind, (times, first)) in outcome.third.otherwise {
         tally.third.otherwise.entry(kind).or_insert((0, first)).0 += times;
     }
+    if let (Some(words), Some(third)) = (outcome.third.died, &mut servers.third) {
+        tally.died.push(format!("seed {}: {}", story.seed, compare::typed(&words)));
+        third.start_again()?;
+    }
     let Some(difference) = outcome.difference else {
         for theirs in [Some(&servers.theirs), servers.third.as_ref()].into_iter().flatten() {
-            if let Some(text) = exchange::cross_over(&servers.ours, theirs, story.seed)? {
+            let digests = if std::ptr::eq(theirs, &servers.theirs) { Digests::Same } else { Digests::OfAnotherKind };
+            if let Some(text) = exchange::cross_over(&servers.ours, theirs, story.seed, digests)? {
                 found(tally, format!("seed {}: {text}", story.seed), "restoring the other's dump".to_string());
             }
         }

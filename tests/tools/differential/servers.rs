@@ -19,6 +19,7 @@ pub type Documented = HashMap<String, HashSet<String>>;
 /// A server that was started here and ends with this.
 pub struct Peer {
     child: Child,
+    command: String,
     port: u16,
     folder: PathBuf,
 }
@@ -34,6 +35,10 @@ impl Drop for Peer {
 
 fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+fn spawn(command: &str) -> io::Result<Child> {
+    Command::new("sh").args(["-c", command]).stdin(Stdio::null()).stdout(Stdio::null()).spawn()
 }
 
 impl Peer {
@@ -59,15 +64,27 @@ impl Peer {
         std::fs::create_dir_all(&folder)?;
         let command = template.replace("{port}", &port.to_string()).replace("{dir}", &folder.display().to_string());
         let command = format!("exec {command} --enable-debug-command yes --proto-max-bulk-len 1mb");
-        let child = Command::new("sh").args(["-c", &command]).stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
-        let peer = Peer { child, port, folder };
+        let mut peer = Peer { child: spawn(&command)?, command, port, folder };
+        peer.wait_until_it_answers()?;
+        Ok(peer)
+    }
+
+    fn wait_until_it_answers(&mut self) -> io::Result<()> {
         for _ in 0..100 {
-            if peer.link(false).is_ok() {
-                return Ok(peer);
+            if self.link(false).is_ok() {
+                return Ok(());
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        Err(io::Error::other(format!("{name} does not answer: {command}")))
+        Err(io::Error::other(format!("no answer from {}", self.command)))
+    }
+
+    /// Starts it once more, after it has ended by itself.
+    pub fn start_again(&mut self) -> io::Result<()> {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.child = spawn(&self.command)?;
+        self.wait_until_it_answers()
     }
 
     /// A connection.
@@ -171,6 +188,8 @@ pub struct Third {
     pub otherwise: BTreeMap<String, (u64, Difference)>,
     /// Whether the data came to differ.
     pub parted: bool,
+    /// The request after which it did not answer any more.
+    pub died: Option<Words>,
 }
 
 impl Third {
@@ -205,12 +224,17 @@ impl Servers {
         for batch in requests.chunks(story.pipeline) {
             bytes.clear();
             batch.iter().for_each(|words| encode(&mut bytes, words));
-            for link in [&mut ours, &mut theirs].into_iter().chain(&mut third) {
-                link.send(&bytes)?;
+            ours.send(&bytes)?;
+            theirs.send(&bytes)?;
+            if let Some(third) = third.as_mut().filter(|_| outcome.third.died.is_none()) {
+                // whether it is there is seen when it is to answer
+                let _ = third.send(&bytes);
             }
             for words in batch {
+                step += 1;
                 let receive = |link: &mut Link, who: &str| {
-                    let place = |error: io::Error| format!("seed {} step {step}: {who}: {error}: {}", story.seed, compare::typed(words));
+                    let place =
+                        |error: io::Error| format!("seed {} step {}: {who}: {error}: {}", story.seed, step - 1, compare::typed(words));
                     link.receive().map_err(|error| io::Error::new(error.kind(), place(error)))
                 };
                 let (here, there) = (receive(&mut ours, "ours")?, receive(&mut theirs, "theirs")?);
@@ -220,17 +244,21 @@ impl Servers {
                     Verdict::Lenient => outcome.lenient += 1,
                     Verdict::Deliberate(name) => outcome.deliberate.push(name),
                     Verdict::Different => {
-                        outcome.difference = Some(Difference { step, words: (*words).clone(), ours: here, theirs: there });
+                        outcome.difference = Some(Difference { step: step - 1, words: (*words).clone(), ours: here, theirs: there });
                         return Ok(outcome);
                     }
                 }
-                if let Some(third) = &mut third {
-                    let theirs = receive(third, "third")?;
+                if outcome.third.died.is_none()
+                    && let Some(third) = &mut third
+                {
+                    let Ok(theirs) = receive(third, "third") else {
+                        outcome.third.died = Some((*words).clone());
+                        continue;
+                    };
                     if !outcome.third.parted {
-                        outcome.third.count(&mut judges.1, Difference { step, words: (*words).clone(), ours: here, theirs })?;
+                        outcome.third.count(&mut judges.1, Difference { step: step - 1, words: (*words).clone(), ours: here, theirs })?;
                     }
                 }
-                step += 1;
             }
         }
         Ok(outcome)

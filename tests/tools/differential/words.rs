@@ -75,6 +75,11 @@ impl Taste {
         }
     }
 
+    /// Whether only what servers of all versions can stand is said.
+    pub fn is_plain(&self) -> bool {
+        self.numbers == Numbers::Plain
+    }
+
     /// A key, mostly one of the group's type.
     pub fn key(&self, random: &mut Random, group: &str) -> Vec<u8> {
         let own = match group {
@@ -284,6 +289,11 @@ impl<'a> Speaker<'a> {
         self.words.push(word.as_ref().to_vec());
     }
 
+    /// Whether a token has been said, in capitals or not.
+    fn said(&self, token: &str) -> bool {
+        self.words.iter().any(|word| word.eq_ignore_ascii_case(token.as_bytes()))
+    }
+
     /// Says all of the arguments, options sometimes in another order.
     pub fn all(&mut self, arguments: &[Argument]) {
         let mut order: Vec<&Argument> = arguments.iter().collect();
@@ -355,16 +365,14 @@ impl<'a> Speaker<'a> {
             return;
         }
         // BY makes elements equal, and in which order they are then stored is each server's own affair
-        if self.command == "sort" && argument.token == Some("STORE") && self.words.iter().any(|word| word == b"BY") {
+        if self.command == "sort" && argument.token == Some("STORE") && self.said("BY") {
             return;
         }
         // nor does anyone say which of the places at one distance COUNT leaves
-        let (storing, counting) = (["STORE", "STOREDIST"], self.words.iter().any(|word| word == b"COUNT"));
+        let (storing, counting) = (["STORE", "STOREDIST"], self.said("COUNT"));
         if self.command == "geosearchstore" && argument.name == "count-block"
             || counting && self.group == "geo" && argument.name == "store"
-            || self.group == "geo"
-                && argument.name == "count-block"
-                && self.words.iter().any(|word| storing.iter().any(|token| token.as_bytes() == word))
+            || self.group == "geo" && argument.name == "count-block" && storing.iter().any(|token| self.said(token))
         {
             return;
         }
@@ -434,7 +442,7 @@ impl<'a> Speaker<'a> {
             _ if self.lex && chance(self.random, 97) => LEX,
             _ if self.lex => NO_ZSET,
             "sort" | "sort_ro" => match self.random.below(3) {
-                _ if self.words.iter().any(|word| word == b"STORE") => "generic",
+                _ if self.said("STORE") => "generic",
                 0 => "sorted-set",
                 1 => "list",
                 _ => "set",
