@@ -12,6 +12,9 @@ use ruddle::resp::reader::{Reply, ReplyReader};
 /// A request's words.
 pub type Words = Vec<Vec<u8>>;
 
+/// How long a reply may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// A connection.
 pub struct Link {
     stream: TcpStream,
@@ -24,7 +27,7 @@ impl Link {
     pub fn open(port: u16) -> io::Result<Link> {
         let stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
         Ok(Link { stream, buffer: Vec::new(), start: 0 })
     }
 
@@ -51,6 +54,20 @@ impl Link {
             }
             self.buffer.extend_from_slice(&chunk[..count]);
         }
+    }
+
+    /// The bytes of the next reply, if it begins to arrive within a moment.
+    pub fn receive_soon(&mut self) -> io::Result<Option<Vec<u8>>> {
+        if self.start == self.buffer.len() {
+            self.stream.set_read_timeout(Some(Duration::from_millis(1)))?;
+            let peeked = self.stream.peek(&mut [0]);
+            self.stream.set_read_timeout(Some(PATIENCE))?;
+            match peeked {
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => return Ok(None),
+                _ => {}
+            }
+        }
+        self.receive().map(Some)
     }
 
     /// Sends a request and gives its reply.

@@ -14,9 +14,11 @@
 //! A difference is made small ([`shrink`]) and printed with its seed, its step and both replies. `SEED=17 STORIES=1` plays
 //! story 17 again, `STEPS=900` only so far. The exit status is 1 if anything differed that is not on the list of deliberate differences.
 //!
-//! Not here, because one connection cannot show it: waiting, publishing, tracking (see `tests/sim` and `tests/it`).
+//! What one connection cannot show is waiting: [`crowd`] plays several. Publishing and tracking are not here (see `tests/sim`
+//! and `tests/it`).
 
 mod compare;
+mod crowd;
 mod exchange;
 mod grammar;
 mod link;
@@ -44,6 +46,7 @@ The environment says what is played:
   SEED      the first story (1)       STORIES   how many (10)
   STEPS     requests of a story (20000)
   RESP      2, 3, or nothing: every other story speaks RESP3
+  CROWD     so many connections (2 to 9), which wait and wake each other, instead of one that does not
 or name what is left out and what differs on purpose: differential --exceptions";
 
 /// What the environment asks for.
@@ -53,6 +56,7 @@ struct Settings {
     steps: usize,
     resp: Option<u64>,
     peer: String,
+    crowd: Option<usize>,
 }
 
 impl Settings {
@@ -64,6 +68,7 @@ impl Settings {
             stories: number("STORIES", 10),
             steps: usize::try_from(number("STEPS", 20_000)).expect("fewer than memory holds"),
             resp: text("RESP").map(|text| text.parse().expect("2 or 3")),
+            crowd: text("CROWD").map(|text| text.parse().expect("a number")),
             peer: text("PEER").unwrap_or_else(|| "redis8".to_string()),
         }
     }
@@ -78,7 +83,12 @@ fn main() {
         print!("{}", exceptions());
         return;
     }
-    match run(&argument, &Settings::from_env()) {
+    let settings = Settings::from_env();
+    let played = match settings.crowd {
+        Some(size) => run_crowd(&argument, &settings, size.clamp(2, 9)),
+        None => run(&argument, &settings),
+    };
+    match played {
         Ok(true) => {}
         Ok(false) => std::process::exit(1),
         Err(error) => {
@@ -171,6 +181,26 @@ fn run(binary: &str, settings: &Settings) -> io::Result<bool> {
 
 /// Commands that give fields of hashes a deadline.
 const FIELD_DEADLINES: &[&str] = &["hexpire", "hpexpire", "hexpireat", "hpexpireat", "hsetex", "hgetex"];
+
+/// Stories of several connections.
+fn run_crowd(binary: &str, settings: &Settings, size: usize) -> io::Result<bool> {
+    let (ours, theirs) = (Peer::start_binary(binary)?, Peer::start_named(&settings.peer)?);
+    println!("differential: {size} connections, against {}", theirs.version()?);
+    let (mut compared, mut woken, mut different) = (0, 0, 0);
+    for seed in settings.seed..settings.seed.saturating_add(settings.stories) {
+        let resp3 = settings.resp.map_or(seed % 2 == 1, |resp| resp == 3);
+        let steps = crowd::steps(seed, settings.steps, size);
+        let outcome = crowd::play(&ours, &theirs, size, resp3, &steps)?;
+        (compared, woken) = (compared + outcome.compared, woken + outcome.woken);
+        if let Some(found) = outcome.difference {
+            different += 1;
+            let small = crowd::smallest(&ours, &theirs, size, resp3, &steps, found)?;
+            println!("--- seed {seed} RESP{}, made small:\n{small}\n", if resp3 { 3 } else { 2 });
+        }
+    }
+    println!("{compared} replies compared, {woken} of them of connections that had waited; {different} stories differ");
+    Ok(different == 0)
+}
 
 /// The commands, and the tokens of each, that two servers have.
 fn in_common(one: &Documented, other: &Documented) -> Documented {
