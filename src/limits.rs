@@ -48,6 +48,9 @@ pub const BATCH: usize = 64;
 /// How many requests ahead of its execution the entry of a request is prefetched: a processor has some ten lines
 /// on their way at once, and one that asks for more waits.
 pub const LEAD: usize = 12;
+/// How many requests ahead the place of the element that a request names, in a table of elements, is asked for; half as
+/// many ahead, the element.
+pub const ELEMENT_LEAD: usize = 8;
 /// How many keys ahead of its insertion a key's place in the table is asked for while a snapshot is loaded, and how many
 /// keys before that the way there.
 pub const LOAD_LEAD: usize = 20;

@@ -88,6 +88,15 @@ pub unsafe trait Block: Sized {
     unsafe fn key<'a>(raw: NonNull<u8>) -> &'a [u8];
 }
 
+/// A part of the way to a block, as the processor is asked for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The home bucket.
+    Bucket,
+    /// The block that the bucket, which is near by then, names for the hash.
+    Block,
+}
+
 /// Where a block was found. Valid until the table next changes.
 #[derive(Clone, Copy)]
 pub struct Position {
@@ -201,6 +210,24 @@ impl<B: Block> Table<B> {
         } else if bucket.occupied & OVERFLOW != 0 {
             prefetch(segment.base().wrapping_add(64 * (segment.next(segment.home(hash)) + 1)));
         }
+    }
+
+    /// Asks the processor for a part of the way to what has `hash`.
+    #[inline]
+    pub fn prefetch(&self, hash: u64, part: Part) {
+        match part {
+            Part::Bucket => self.prefetch_bucket(hash),
+            Part::Block => self.prefetch_block(hash),
+        }
+    }
+
+    /// Where in its home bucket a block may have `hash`: the first place, without a look at its key.
+    #[inline]
+    pub fn probable(&self, hash: u64) -> Option<Position> {
+        let segment = self.segment_of(hash)?;
+        let index = segment.home(hash);
+        let found = segment.bucket(index).matches(tag_of(hash));
+        if found == 0 { None } else { Some(Position { segment, bucket: index, slot: found.trailing_zeros() as usize }) }
     }
 
     /// The address of the block with `key`, whose hash is `hash`.

@@ -25,7 +25,7 @@ use std::borrow::Cow;
 
 use crate::base::clock::Millis;
 use crate::base::random::Random;
-use crate::ds::table::{KeyHasher, Position, Table};
+use crate::ds::table::{KeyHasher, Part, Position, Table};
 use crate::ds::wheel::Wheel;
 use crate::limits;
 use crate::resp::request::Args;
@@ -264,6 +264,16 @@ impl Keyspace {
     #[inline]
     pub fn prefetch_block(&self, db: DbIndex, hash: u64) {
         self.databases[db.at()].table.prefetch_block(hash);
+    }
+
+    /// Asks the processor for a part of the way to an element, by its hash, of the value whose key probably is that of
+    /// `hash`; the value's block should be near by now.
+    #[inline]
+    pub fn prefetch_element(&self, db: DbIndex, hash: u64, element: u64, part: Part) {
+        let Some(position) = self.databases[db.at()].table.probable(hash) else { return };
+        if let Some(value) = self.entry_at(db, position).value() {
+            value.prefetch_element(element, part);
+        }
     }
 
     /// Sets the classes of events to queue: a bit set of [`EventClass`].

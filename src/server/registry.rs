@@ -26,6 +26,8 @@ pub struct Registered {
     pub children: Vec<CommandId>,
     /// The first key's argument, 0 for none: what is prefetched.
     pub first_key: u8,
+    /// The word of an element of its value, 0 for none: prefetched, too.
+    pub element: u8,
     /// Counts and times.
     pub stats: CommandStats,
 }
@@ -137,7 +139,16 @@ impl Registry {
         };
         let first_key = row.first_key().and_then(|at| u8::try_from(at).ok()).unwrap_or(0);
         let called = row.name.to_string();
-        self.commands.push(Registered { row, called, full_name, parent, children: Vec::new(), first_key, stats: CommandStats::default() });
+        self.commands.push(Registered {
+            row,
+            called,
+            full_name,
+            parent,
+            children: Vec::new(),
+            first_key,
+            element: row.element,
+            stats: CommandStats::default(),
+        });
         id
     }
 
@@ -289,6 +300,16 @@ mod tests {
                 other[at] ^= 0x80;
             }
             assert_eq!(registry.lookup(&other[..other.len() - 1]).filter(|&found| found == id), None);
+        }
+    }
+
+    #[test]
+    fn an_element_is_named_behind_its_key_by_every_request_that_its_command_takes() {
+        let registry = crate::command::registry();
+        let named: Vec<&Registered> = registry.commands.iter().filter(|command| command.element != 0).collect();
+        assert!(named.len() > 20);
+        for Registered { element, first_key, row, .. } in named {
+            assert!(*first_key != 0 && first_key < element && i32::from(*element) < row.arity.abs(), "{}", row.name);
         }
     }
 

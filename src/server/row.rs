@@ -208,6 +208,9 @@ pub struct Command {
     pub acl: &'static [&'static str],
     /// Where its keys are.
     pub keys: &'static [KeySpec],
+    /// The word that names an element of the first key's value in the command's plainest form, 0 for none: where the element is in
+    /// a table, it is prefetched as keys are.
+    pub element: u8,
     /// Finds them where `keys` alone cannot tell them or what becomes of them.
     pub find_keys: Option<KeyFinder>,
     /// Its arguments, in the notation of `server::syntax`.
@@ -236,6 +239,7 @@ impl Command {
         flags: Flags::NONE,
         acl: &[],
         keys: &[],
+        element: 0,
         find_keys: None,
         syntax: "",
         tips: &[],

@@ -14,6 +14,7 @@ use super::registry::CommandId;
 use super::stats::Culprit;
 use super::{Server, Timer};
 use crate::base::clock::{Micros, Millis, Now};
+use crate::ds::table::Part;
 use crate::keyspace::expiry::Expiry;
 use crate::keyspace::{DbIndex, Hint};
 use crate::limits;
@@ -54,6 +55,8 @@ pub struct Request {
     command: Option<CommandId>,
     /// The hash of its first key, if that has a fixed place.
     hash: Option<u64>,
+    /// The hash of the element that it names.
+    element: Option<u64>,
     db: DbIndex,
     special: Option<Box<Special>>,
 }
@@ -82,6 +85,9 @@ impl Server {
             for request in requests.iter().take(limits::LEAD) {
                 self.prefetch_block(request);
             }
+            for request in requests.iter().take(limits::ELEMENT_LEAD) {
+                self.prefetch_element(request, Part::Bucket);
+            }
             self.state.command_started = self.state.stopwatch.now();
             let mut at = 0;
             while at < requests.len() {
@@ -102,6 +108,13 @@ impl Server {
     fn prefetch_block(&self, request: &Request) {
         if let Some(hash) = request.hash {
             self.keyspace.prefetch_block(request.db, hash);
+        }
+    }
+
+    #[inline]
+    fn prefetch_element(&self, request: &Request, part: Part) {
+        if let (Some(hash), Some(element)) = (request.hash, request.element) {
+            self.keyspace.prefetch_element(request.db, hash, element, part);
         }
     }
 
@@ -172,6 +185,7 @@ impl Server {
                 end: at,
                 command: None,
                 hash: None,
+                element: None,
                 db,
                 special: None,
             };
@@ -188,11 +202,15 @@ impl Server {
                     let args = Args::new(inbound.bytes, &spans[first..]);
                     request.command = state.registry.lookup(args.at(0));
                     if let Some(id) = request.command {
-                        let key = usize::from(state.registry.get(id).first_key);
+                        let command = state.registry.get(id);
+                        let (key, element) = (usize::from(command.first_key), usize::from(command.element));
                         if key != 0 && key < args.len() {
                             let hash = self.keyspace.hasher().hash(args.at(key));
                             self.keyspace.prefetch_bucket(db, hash);
                             request.hash = Some(hash);
+                            if element != 0 && element < args.len() {
+                                request.element = Some(self.keyspace.hasher().hash(args.at(element)));
+                            }
                         }
                     }
                     at = end;
@@ -282,6 +300,12 @@ impl Server {
             let request = &requests[at];
             if let Some(later) = requests.get(at + limits::LEAD) {
                 self.prefetch_block(later);
+            }
+            if let Some(later) = requests.get(at + limits::ELEMENT_LEAD) {
+                self.prefetch_element(later, Part::Bucket);
+            }
+            if let Some(later) = requests.get(at + limits::ELEMENT_LEAD / 2) {
+                self.prefetch_element(later, Part::Block);
             }
             at += 1;
             if may_run {

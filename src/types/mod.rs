@@ -16,6 +16,7 @@ pub mod string;
 pub mod zset;
 
 use crate::base::clock::Millis;
+use crate::ds::table::Part;
 use hash::Hash;
 use list::List;
 use set::Set;
@@ -220,6 +221,17 @@ impl Value {
             Value::Zset(v) => Value::Zset(v.clone()),
             Value::Hash(v) => Value::Hash(v.clone()),
             Value::Stream(v) => Value::Stream(v.clone()),
+        }
+    }
+
+    /// Asks the processor for a part of the way to the element with that hash, if the elements are in a table.
+    #[inline]
+    pub fn prefetch_element(&self, hash: u64, part: Part) {
+        match self {
+            Value::Set(Set::Large(large)) => large.prefetch(hash, part),
+            Value::Zset(zset) => zset.prefetch(hash, part),
+            Value::Hash(Hash::Table(table)) => table.prefetch(hash, part),
+            _ => {}
         }
     }
 

@@ -28,6 +28,7 @@ pub const COMMANDS: &[Command] = &[
         arity: -5,
         flags: Flags::WRITE.or(Flags::DENYOOM),
         keys: &[KeySpec::one(1, RW_UPDATE)],
+        element: 4,
         syntax: "key [condition: NX | XX] [change=CH] {data: longitude:double latitude:double member}...",
         history: &[("6.2.0", "Added the `CH`, `NX` and `XX` options.")],
         handler: geoadd,
@@ -40,6 +41,7 @@ pub const COMMANDS: &[Command] = &[
         arity: -4,
         flags: Flags::READONLY,
         keys: &[KeySpec::one(1, RO_ACCESS)],
+        element: 2,
         syntax: "key member1 member2 [unit: M | KM | FT | MI]",
         handler: geodist,
         ..ROW
@@ -64,6 +66,7 @@ pub const COMMANDS: &[Command] = &[
         arity: -2,
         flags: Flags::READONLY,
         keys: &[KeySpec::one(1, RO_ACCESS)],
+        element: 2,
         syntax: "key [member...]",
         handler: geopos,
         ..ROW

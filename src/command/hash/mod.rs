@@ -39,6 +39,7 @@ pub const COMMANDS: &[Command] = &[
         arity: -4,
         flags: CREATE,
         keys: &[KeySpec::one(1, RW_UPDATE)],
+        element: 2,
         syntax: "key {data: field value}...",
         history: &[("4.0.0", "Accepts multiple `field` and `value` arguments.")],
         handler: fields::hset,
@@ -51,6 +52,7 @@ pub const COMMANDS: &[Command] = &[
         arity: 4,
         flags: CREATE,
         keys: &[KeySpec::one(1, RW_INSERT)],
+        element: 2,
         syntax: "key field value",
         handler: fields::hsetnx,
         ..ROW
@@ -63,6 +65,7 @@ pub const COMMANDS: &[Command] = &[
         arity: -4,
         flags: CREATE,
         keys: &[KeySpec::one(1, RW_UPDATE)],
+        element: 2,
         syntax: "key {data: field value}...",
         deprecated: Some(("4.0.0", "`HSET` with multiple field-value pairs")),
         handler: fields::hmset,
@@ -75,6 +78,7 @@ pub const COMMANDS: &[Command] = &[
         arity: 3,
         flags: READ,
         keys: &[KeySpec::one(1, RO_ACCESS)],
+        element: 2,
         syntax: "key field",
         handler: fields::hget,
         ..ROW
@@ -87,6 +91,7 @@ pub const COMMANDS: &[Command] = &[
         arity: -3,
         flags: READ,
         keys: &[KeySpec::one(1, RO_ACCESS)],
+        element: 2,
         syntax: "key field...",
         handler: fields::hmget,
         ..ROW
@@ -112,6 +117,7 @@ pub const COMMANDS: &[Command] = &[
         arity: -3,
         flags: CHANGE,
         keys: &[KeySpec::one(1, RW_DELETE)],
+        element: 2,
         syntax: "key field...",
         history: &[("2.4.0", "Accepts multiple `field` arguments.")],
         handler: fields::hdel,
@@ -135,6 +141,7 @@ pub const COMMANDS: &[Command] = &[
         arity: 3,
         flags: READ,
         keys: &[KeySpec::one(1, RO)],
+        element: 2,
         syntax: "key field",
         handler: fields::hstrlen,
         ..ROW
@@ -146,6 +153,7 @@ pub const COMMANDS: &[Command] = &[
         arity: 3,
         flags: READ,
         keys: &[KeySpec::one(1, RO)],
+        element: 2,
         syntax: "key field",
         handler: fields::hexists,
         ..ROW
@@ -183,6 +191,7 @@ pub const COMMANDS: &[Command] = &[
         arity: 4,
         flags: CREATE,
         keys: &[KeySpec::one(1, RW_ACCESS_UPDATE)],
+        element: 2,
         syntax: "key field increment:integer",
         handler: fields::hincrby,
         ..ROW
@@ -194,6 +203,7 @@ pub const COMMANDS: &[Command] = &[
         arity: 4,
         flags: CREATE,
         keys: &[KeySpec::one(1, RW_ACCESS_UPDATE)],
+        element: 2,
         syntax: "key field increment:double",
         handler: fields::hincrbyfloat,
         ..ROW

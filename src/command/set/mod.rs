@@ -23,6 +23,7 @@ pub const COMMANDS: &[Command] = &[
         arity: -3,
         flags: Flags::WRITE.or(Flags::DENYOOM).or(Flags::FAST),
         keys: &[KeySpec::one(1, RW_INSERT)],
+        element: 2,
         syntax: "key member...",
         history: &[("2.4.0", "Accepts multiple `member` arguments.")],
         handler: basic::sadd,
@@ -102,6 +103,7 @@ pub const COMMANDS: &[Command] = &[
         arity: 3,
         flags: Flags::READONLY.or(Flags::FAST),
         keys: &[KeySpec::one(1, RO)],
+        element: 2,
         syntax: "key member",
         handler: basic::sismember,
         ..ROW
@@ -126,6 +128,7 @@ pub const COMMANDS: &[Command] = &[
         arity: -3,
         flags: Flags::READONLY.or(Flags::FAST),
         keys: &[KeySpec::one(1, RO_ACCESS)],
+        element: 2,
         syntax: "key member...",
         handler: basic::smismember,
         ..ROW
@@ -173,6 +176,7 @@ pub const COMMANDS: &[Command] = &[
         arity: -3,
         flags: Flags::WRITE.or(Flags::FAST),
         keys: &[KeySpec::one(1, RW_DELETE)],
+        element: 2,
         syntax: "key member...",
         history: &[("2.4.0", "Accepts multiple `member` arguments.")],
         handler: basic::srem,

@@ -26,6 +26,7 @@ pub const COMMANDS: &[Command] = &[
         arity: -4,
         flags: Flags::WRITE.or(Flags::DENYOOM).or(Flags::FAST),
         keys: &[KeySpec::one(1, RW_UPDATE)],
+        element: 3,
         syntax: "key [condition: NX | XX] [comparison: GT | LT] [change=CH] [increment=INCR] {data: score:double member}...",
         history: &[
             ("2.4.0", "Accepts multiple elements."),
@@ -43,6 +44,7 @@ pub const COMMANDS: &[Command] = &[
         arity: 4,
         flags: Flags::WRITE.or(Flags::DENYOOM).or(Flags::FAST),
         keys: &[KeySpec::one(1, RW_ACCESS_UPDATE)],
+        element: 3,
         syntax: "key increment:integer member",
         handler: basic::zincrby,
         ..ROW
@@ -55,6 +57,7 @@ pub const COMMANDS: &[Command] = &[
         arity: -3,
         flags: Flags::WRITE.or(Flags::FAST),
         keys: &[KeySpec::one(1, RW_DELETE)],
+        element: 2,
         syntax: "key member...",
         history: &[("2.4.0", "Accepts multiple elements.")],
         handler: basic::zrem,
@@ -78,6 +81,7 @@ pub const COMMANDS: &[Command] = &[
         arity: 3,
         flags: Flags::READONLY.or(Flags::FAST),
         keys: &[KeySpec::one(1, RO_ACCESS)],
+        element: 2,
         syntax: "key member",
         handler: basic::zscore,
         ..ROW
@@ -90,6 +94,7 @@ pub const COMMANDS: &[Command] = &[
         arity: -3,
         flags: Flags::READONLY.or(Flags::FAST),
         keys: &[KeySpec::one(1, RO_ACCESS)],
+        element: 2,
         syntax: "key member...",
         handler: basic::zmscore,
         ..ROW
@@ -102,6 +107,7 @@ pub const COMMANDS: &[Command] = &[
         arity: -3,
         flags: Flags::READONLY.or(Flags::FAST),
         keys: &[KeySpec::one(1, RO_ACCESS)],
+        element: 2,
         syntax: "key member [WITHSCORE]",
         history: &[("7.2.0", "Added the optional `WITHSCORE` argument.")],
         handler: basic::zrank,
@@ -115,6 +121,7 @@ pub const COMMANDS: &[Command] = &[
         arity: -3,
         flags: Flags::READONLY.or(Flags::FAST),
         keys: &[KeySpec::one(1, RO_ACCESS)],
+        element: 2,
         syntax: "key member [WITHSCORE]",
         history: &[("7.2.0", "Added the optional `WITHSCORE` argument.")],
         handler: basic::zrevrank,

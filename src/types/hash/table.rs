@@ -12,7 +12,7 @@ use super::field::{Field, FieldRef};
 use super::{FieldTtl, is_there};
 use crate::base::clock::Millis;
 use crate::base::random::Random;
-use crate::ds::table::{KeyHasher, Position, Table};
+use crate::ds::table::{KeyHasher, Part, Position, Table};
 
 /// Bytes that a node of the index takes for each entry, on average.
 const INDEX_BYTES: usize = 24;
@@ -27,6 +27,12 @@ impl FieldTable {
     /// No fields.
     pub fn new(hasher: KeyHasher) -> Self {
         FieldTable { table: Table::new(hasher), deadlines: BTreeSet::new() }
+    }
+
+    /// Asks the processor for a part of the way to what has that hash.
+    #[inline]
+    pub(in crate::types) fn prefetch(&self, hash: u64, part: Part) {
+        self.table.prefetch(hash, part);
     }
 
     /// Number of fields, expired ones included.

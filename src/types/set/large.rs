@@ -8,7 +8,7 @@ use super::PROBES;
 use super::member::{Member, block_size, text_at};
 use crate::base::random::Random;
 use crate::ds::packed::Element;
-use crate::ds::table::{self, KeyHasher, Table};
+use crate::ds::table::{self, KeyHasher, Part, Table};
 
 /// A large set.
 pub struct Large {
@@ -35,6 +35,12 @@ impl Large {
     /// Bytes of everything.
     pub(super) fn bytes(&self) -> usize {
         size_of::<Large>() + self.table.bytes() + self.blocks
+    }
+
+    /// Asks the processor for a part of the way to what has that hash.
+    #[inline]
+    pub(in crate::types) fn prefetch(&self, hash: u64, part: Part) {
+        self.table.prefetch(hash, part);
     }
 
     #[inline]

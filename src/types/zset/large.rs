@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::member::{Handle, Member, block_size};
 use crate::ds::btree::{self, RankTree};
-use crate::ds::table::{KeyHasher, Position, Table};
+use crate::ds::table::{KeyHasher, Part, Position, Table};
 
 /// A large sorted set.
 pub(super) struct Large {
@@ -41,6 +41,12 @@ impl Large {
     /// Bytes of everything.
     pub(super) fn bytes(&self) -> usize {
         size_of::<Large>() + self.table.bytes() + self.tree.bytes_used() + self.blocks
+    }
+
+    /// Asks the processor for a part of the way to what has that hash.
+    #[inline]
+    pub(super) fn prefetch(&self, hash: u64, part: Part) {
+        self.table.prefetch(hash, part);
     }
 
     /// Looks a member up, for what follows with the same member.

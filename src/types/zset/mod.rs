@@ -27,7 +27,7 @@ pub use large::Gather;
 
 use super::{Kind, Stored, Type};
 use crate::ds::packed::Packed;
-use crate::ds::table::KeyHasher;
+use crate::ds::table::{KeyHasher, Part};
 use large::Large;
 
 /// Up to where a sorted set stays small.
@@ -64,6 +64,14 @@ fn compare(a: (f64, &[u8]), b: (f64, &[u8])) -> Ordering {
 }
 
 impl Zset {
+    /// Asks the processor for a part of the way to the member with that hash, if members are in a table.
+    #[inline]
+    pub(super) fn prefetch(&self, hash: u64, part: Part) {
+        if let Zset::Large(large) = self {
+            large.prefetch(hash, part);
+        }
+    }
+
     /// An empty set of the form in which `members` members of up to `bytes` bytes fit.
     pub fn new(members: usize, bytes: usize, thresholds: Thresholds, hasher: KeyHasher) -> Zset {
         if members <= thresholds.members && bytes <= thresholds.bytes {
