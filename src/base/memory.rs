@@ -19,7 +19,7 @@
 
 #[cfg(not(miri))]
 use std::alloc::{GlobalAlloc, Layout};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 #[cfg(not(miri))]
 use tikv_jemallocator::Jemalloc;
@@ -204,10 +204,20 @@ pub fn statistics() -> Vec<u8> {
     text
 }
 
+/// Whether data may lie in huge pages by now.
+static IN_HUGE_PAGES: AtomicBool = AtomicBool::new(false);
+
+/// From now on data may lie in huge pages, which freed pages that are given back tear apart: up to a quarter of what is in use
+/// is kept. (A twelfth is too little: a table that grows frees more than that at times, and after each purge few huge pages are left.)
+pub fn keep_huge_pages() {
+    IN_HUGE_PAGES.store(true, Ordering::Relaxed);
+}
+
 /// Gives freed pages back to the system if they have become many. Takes its time: for a helper thread.
 pub fn give_back() {
     let [_, active, resident, _] = report();
-    if resident.saturating_sub(active) > SPARE_PAGES.max(active / 32) {
+    let part = if IN_HUGE_PAGES.load(Ordering::Relaxed) { 4 } else { 32 };
+    if resident.saturating_sub(active) > SPARE_PAGES.max(active / part) {
         purge();
     }
 }
