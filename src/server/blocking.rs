@@ -21,7 +21,7 @@
 //!   goes off too early it is set anew. A client that waits an hour at most, a thousand times a second,
 //!   costs one timer.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound;
 
 use super::client::{ClientFlags, ClientKey};
@@ -207,7 +207,11 @@ impl Server {
             if ready.is_empty() && again.is_empty() {
                 break;
             }
-            ready.dedup();
+            if ready.len() > 1 {
+                // a key has one place: that of its first change
+                let mut seen = HashSet::new();
+                ready.retain(|named| seen.insert(named.clone()));
+            }
             for (db, key) in ready {
                 self.serve_queue(db, &key);
             }

@@ -280,7 +280,7 @@ pub const CATEGORIES: &[&str] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::small_letters;
+    use super::{Registered, small_letters};
 
     #[test]
     fn only_letters_have_two_cases() {
@@ -304,12 +304,12 @@ mod tests {
     }
 
     #[test]
-    fn an_element_is_named_behind_its_key_by_every_request_that_its_command_takes() {
+    fn an_element_is_named_behind_its_key_in_the_shortest_request() {
         let registry = crate::command::registry();
         let named: Vec<&Registered> = registry.commands.iter().filter(|command| command.element != 0).collect();
         assert!(named.len() > 20);
         for Registered { element, first_key, row, .. } in named {
-            assert!(*first_key != 0 && first_key < element && i32::from(*element) < row.arity.abs(), "{}", row.name);
+            assert!(*first_key != 0 && first_key < element && i32::from(*element) <= row.arity.abs(), "{}", row.name);
         }
     }
 

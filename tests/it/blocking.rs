@@ -341,6 +341,31 @@ fn keys_turn_ready_when_they_hold_what_is_waited_for() {
         2< ["second", "20"]
         "#,
     );
+    // `k0` turns ready again only when the second client has filled it, and then after `k2`
+    play(
+        r#"
+        0> BLPOP k2 k4 0
+        1> BLPOP k2 k0 0
+        2> BLMOVE k3 k0 RIGHT RIGHT 0
+        3> MULTI
+        3< +OK
+        3> RPUSH k0 x y
+        3< +QUEUED
+        3> RPUSH k3 93
+        3< +QUEUED
+        3> LPOP k0
+        3< +QUEUED
+        3> LPOP k0
+        3< +QUEUED
+        3> RPUSH k2 18
+        3< +QUEUED
+        3> EXEC
+        3< [:2, :1, "x", "y", :1]
+        0< ["k2", "18"]
+        1< ["k0", "93"]
+        2< "93"
+        "#,
+    );
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn promises_hold_whatever_clients_send() {
 }
 
 /// Seeds whose stories once ended badly.
-const REPLIES_OF_OLD: &[u64] = &[503282];
+const REPLIES_OF_OLD: &[u64] = &[503282, 565714];
 
 #[test]
 fn replies_are_those_of_the_model() {
