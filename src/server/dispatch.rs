@@ -52,10 +52,8 @@ fn resolve(ctx: &mut Ctx<'_>, args: Args<'_>, known: Option<CommandId>) -> Resul
     match args.get(1) {
         None => Ok(id),
         Some(name) => registry.subcommand(id, name).ok_or_else(|| {
-            let mut error = b"ERR unknown subcommand '".to_vec();
-            error.extend_from_slice(&name[..name.len().min(128)]);
-            error.extend_from_slice(format!("'. Try {} HELP.", command.called.to_ascii_uppercase()).as_bytes());
-            Error::bytes(error)
+            let container = command.called.to_ascii_uppercase();
+            Error::quoting("ERR unknown subcommand '{}'. Try {} HELP.", &[shown(name), container.as_bytes()])
         }),
     }
 }
@@ -450,16 +448,18 @@ fn reply_timeout(ctx: &mut Ctx<'_>, block: &Block, args: Args<'_>) -> Flow {
     Flow::Done
 }
 
+/// As much of a word as errors show.
+fn shown(word: &[u8]) -> &[u8] {
+    &word[..word.len().min(128)]
+}
+
 /// The error of a subcommand that has too many words or words that it does not know.
 #[cold]
 pub fn wrong_subcommand(ctx: &Ctx<'_>, args: Args<'_>) -> Error {
     let container = ctx.state.registry.get(ctx.command).parent.unwrap_or(ctx.command);
     let container = ctx.state.registry.get(container).called.to_ascii_uppercase();
-    let mut error = b"ERR unknown subcommand or wrong number of arguments for '".to_vec();
-    let name = args.get(1).unwrap_or_default();
-    error.extend_from_slice(&name[..name.len().min(128)]);
-    error.extend_from_slice(format!("'. Try {container} HELP.").as_bytes());
-    Error::bytes(error)
+    let words = [shown(args.get(1).unwrap_or_default()), container.as_bytes()];
+    Error::quoting("ERR unknown subcommand or wrong number of arguments for '{}'. Try {} HELP.", &words)
 }
 
 /// `SUBCOMMAND HELP` of a container: its lines, as Redis shows them.
@@ -474,16 +474,6 @@ pub fn help(ctx: &mut Ctx<'_>, lines: &[&str]) -> Outcome {
     ctx.reply.simple("HELP");
     ctx.reply.simple("    Print this help.");
     DONE
-}
-
-/// Too many words for a subcommand that takes a few at most.
-pub fn subcommand_syntax(ctx: &Ctx<'_>, args: Args<'_>) -> Error {
-    let container = ctx.state.registry.get(ctx.command).parent.unwrap_or(ctx.command);
-    let mut text = b"ERR unknown subcommand or wrong number of arguments for '".to_vec();
-    let shown = args.get(1).unwrap_or_default();
-    text.extend_from_slice(&shown[..shown.len().min(128)]);
-    text.extend_from_slice(format!("'. Try {} HELP.", ctx.state.registry.get(container).called.to_ascii_uppercase()).as_bytes());
-    Error::bytes(text)
 }
 
 impl State {

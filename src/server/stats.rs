@@ -271,8 +271,27 @@ impl Stats {
     }
 }
 
-/// Counters that have rates.
-const RATES: usize = 6;
+/// A counter that has a rate.
+#[derive(Clone, Copy, Debug)]
+pub enum Rate {
+    /// Commands.
+    Commands,
+    /// Bytes from clients.
+    BytesIn,
+    /// Bytes to clients.
+    BytesOut,
+    /// Bytes from a primary.
+    ReplicationIn,
+    /// Bytes to replicas.
+    ReplicationOut,
+    /// Turns of the loop.
+    Turns,
+    /// Nanoseconds in turns.
+    TurnNanos,
+}
+
+/// How many of them there are.
+const RATES: usize = 7;
 
 /// Rates from samples every 100 ms.
 #[derive(Clone, Debug, Default)]
@@ -284,7 +303,7 @@ pub struct Rates {
 }
 
 impl Rates {
-    /// Takes a sample of the counters at a monotonic time.
+    /// Takes a sample of the counters, in the order of [`Rate`], at a monotonic time.
     pub fn sample(&mut self, micros: u64, counters: [u64; RATES]) {
         let elapsed = micros.saturating_sub(self.last_micros).max(1);
         if self.last_micros != 0 {
@@ -302,9 +321,9 @@ impl Rates {
         self.last = [0; RATES];
     }
 
-    /// A second's worth of counter `which`: the mean of the samples.
-    pub fn per_second(&self, which: usize) -> u64 {
-        self.samples.iter().map(|sample| sample[which]).sum::<u64>() / self.samples.len() as u64
+    /// A second's worth of a counter: the mean of the samples.
+    pub fn per_second(&self, which: Rate) -> u64 {
+        self.samples.iter().map(|sample| sample[which as usize]).sum::<u64>() / self.samples.len() as u64
     }
 }
 

@@ -514,9 +514,15 @@ impl Server {
             (state.host.allow_huge_pages)();
         }
         let stats = &mut state.stats;
-        let traffic = [stats.bytes_in, stats.bytes_out, stats.replication_bytes_in, stats.replication_bytes_out];
-        let [input, output, replication_input, replication_output] = traffic;
-        let counters = [stats.commands, input, output, stats.turns.count(), replication_input, replication_output];
+        let counters = [
+            stats.commands,
+            stats.bytes_in,
+            stats.bytes_out,
+            stats.replication_bytes_in,
+            stats.replication_bytes_out,
+            stats.turns.count(),
+            stats.turns.sum(),
+        ];
         stats.rates.sample(state.now.monotonic.0, counters);
         self.close_idle_clients();
         self.state.replication_cron(&mut self.keyspace);

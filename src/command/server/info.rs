@@ -26,6 +26,7 @@ use crate::server::loading::View;
 use crate::server::pubsub::Medium;
 use crate::server::registry::Registered;
 use crate::server::row::{Command, Flags};
+use crate::server::stats::Rate;
 use crate::server::web::exposition;
 use crate::server::{REDIS_VERSION, State};
 
@@ -362,14 +363,14 @@ fn stats(report: &mut Report<'_>) {
     let stats = &state.stats;
     report.line("total_connections_received", stats.connections);
     report.line("total_commands_processed", stats.commands);
-    report.line("instantaneous_ops_per_sec", stats.rates.per_second(0));
+    report.line("instantaneous_ops_per_sec", stats.rates.per_second(Rate::Commands));
     report.line("total_net_input_bytes", stats.bytes_in);
     report.line("total_net_output_bytes", stats.bytes_out);
     report.line("total_net_repl_input_bytes", stats.replication_bytes_in);
     report.line("total_net_repl_output_bytes", stats.replication_bytes_out);
     let rates =
         ["instantaneous_input_kbps", "instantaneous_output_kbps", "instantaneous_input_repl_kbps", "instantaneous_output_repl_kbps"];
-    for (name, which) in rates.into_iter().zip([1, 2, 4, 5]) {
+    for (name, which) in rates.into_iter().zip([Rate::BytesIn, Rate::BytesOut, Rate::ReplicationIn, Rate::ReplicationOut]) {
         report.line(name, format_args!("{:.2}", stats.rates.per_second(which) as f64 / 1024.0));
     }
     report.line("rejected_connections", stats.rejected_connections);
@@ -412,9 +413,10 @@ fn stats(report: &mut Report<'_>) {
     report.line("eventloop_cycles", stats.turns.count());
     report.line("eventloop_duration_sum", stats.turns.sum() / 1000);
     report.line("eventloop_duration_cmd_sum", state.registry.iter().map(|(_, command)| command.stats.nanos).sum::<u64>() / 1000);
-    report.line("instantaneous_eventloop_cycles_per_sec", stats.rates.per_second(3));
-    let mean = stats.turns.sum().checked_div(stats.turns.count()).unwrap_or(0);
-    report.line("instantaneous_eventloop_duration_usec", mean / 1000);
+    let turns = stats.rates.per_second(Rate::Turns);
+    report.line("instantaneous_eventloop_cycles_per_sec", turns);
+    let nanos = stats.rates.per_second(Rate::TurnNanos).checked_div(turns).unwrap_or(0);
+    report.line("instantaneous_eventloop_duration_usec", nanos / 1000);
     report.line("acl_access_denied_auth", stats.access_denied);
     report.zeros(&["acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"]);
 }

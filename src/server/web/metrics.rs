@@ -16,7 +16,7 @@ use crate::server::accounts::Accounts;
 use crate::server::client::ClientFlags;
 use crate::server::command_log::Kind as LogKind;
 use crate::server::registry::Registered;
-use crate::server::stats::Histogram;
+use crate::server::stats::{Histogram, Rate};
 use crate::server::{REDIS_VERSION, State};
 
 /// Hot things that are shown of each kind.
@@ -162,7 +162,7 @@ fn traffic(out: &mut Exposition, state: &State) {
     ] {
         out.one(name, Counter, help, value);
     }
-    out.one("redis_instantaneous_ops_per_sec", Gauge, "Commands a second of late.", stats.rates.per_second(0));
+    out.one("redis_instantaneous_ops_per_sec", Gauge, "Commands a second of late.", stats.rates.per_second(Rate::Commands));
     out.family("redis_errors_total", Counter, "Error replies by code.");
     for (code, count) in &stats.errors {
         out.sample(&[("err", &label(code))], count);
