@@ -742,3 +742,15 @@ fn strings_have_a_longest_length() {
         ],
     );
 }
+
+#[test]
+fn an_msetex_that_meets_its_condition_is_propagated_without_it() {
+    let mut world = crate::harness::World::new();
+    let me = world.connect();
+    world.ask(me, "MSET k0 a k1 b k2 c");
+    world.propagated();
+    assert_eq!(world.ask(me, "MSETEX 3 k1 v k0 c k1 a XX PXAT 1"), ":1");
+    assert_eq!(world.ask(me, "EXISTS k0 k1"), ":0");
+    let first = ["SELECT 0", "MULTI", "DEL k1", "MSETEX 3 k1 v k0 c k1 a PXAT 1", "EXEC"];
+    assert_eq!(world.propagated()[..5], first, "what it sets is set there, too, though `k1` is gone by then");
+}

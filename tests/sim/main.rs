@@ -81,7 +81,7 @@ fn replies_are_those_of_the_model() {
 }
 
 /// Seeds whose stories once ended badly.
-const CRASHES_OF_OLD: &[u64] = &[4, 1019];
+const CRASHES_OF_OLD: &[u64] = &[4, 1019, 577549];
 
 #[test]
 fn what_is_found_after_a_crash_is_what_was_promised() {

@@ -86,21 +86,17 @@ pub(super) fn msetex(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     let holds = all_hold(ctx, pairs, 2, condition)?;
     if holds {
         set_pairs(ctx, pairs, 2, ttl);
-        propagate_deadline(ctx, pairs, condition, ttl);
+        propagate_deadline(ctx, pairs, ttl);
     }
     ctx.reply.integer(i64::from(holds));
     DONE
 }
 
-/// Propagates an MSETEX whose deadline is relative to now with the point in time that it came to.
-fn propagate_deadline(ctx: &mut Ctx<'_>, pairs: Args<'_>, condition: Condition<'_>, ttl: Ttl) {
+/// Propagates an MSETEX whose deadline is relative to now with the point in time that it came to, and without its condition,
+/// which held: a key that comes twice, and whose deadline has passed, is gone before it is set again.
+fn propagate_deadline(ctx: &mut Ctx<'_>, pairs: Args<'_>, ttl: Ttl) {
     let Ttl::At(deadline) = ttl else { return };
     let mut words: Vec<&[u8]> = pairs.iter().collect();
-    match condition {
-        Condition::Absent => words.push(b"NX"),
-        Condition::Present => words.push(b"XX"),
-        Condition::Always | Condition::Value(_) => {}
-    }
     let deadline = deadline.0.to_string();
     words.extend_from_slice(&[b"PXAT", deadline.as_bytes()]);
     ctx.propagate(&words);
