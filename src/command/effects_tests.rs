@@ -91,7 +91,7 @@ fn setting_strings() {
         ("MSETNX yy 1 zz 2", "MSETNX yy 1 zz 2", "new(yy) set(yy) new(zz) set(zz)"),
         ("MSETEX 2 a 1 b 2 EX 100", "MSETEX 2 a 1 b 2 PXAT 1100000", "set(a) expire(a) set(b) expire(b)"),
         ("MSETEX 2 a 1 b 2", "MSETEX 2 a 1 b 2", "set(a) set(b)"),
-        ("MSETEX 2 a 1 b 2 PX 5 XX", "MSETEX 2 a 1 b 2 XX PXAT 1000005", "set(a) expire(a) set(b) expire(b)"),
+        ("MSETEX 2 a 1 b 2 PX 5 XX", "MSETEX 2 a 1 b 2 PXAT 1000005", "set(a) expire(a) set(b) expire(b)"),
         ("MSETEX 2 a 1 c 2 NX", "", ""),
         ("SET a", "", ""),
     ]);
