@@ -31,7 +31,7 @@ const COPIES_LITTLE: (u32, u32) = (5, 8);
 
 /// What is done about huge pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Plan {
+enum Plan {
     /// Nothing: the kernel has none to give, or decides alone.
     Leave,
     /// They are refused for good.
@@ -66,8 +66,8 @@ pub fn start(config: &Config) -> bool {
     if plan != Plan::Leave {
         refuse(true);
     }
-    if plan == Plan::Refuse && config.huge_pages && setting.contains("[always]") && config.disable_thp {
-        log::info!("'disable-thp' keeps huge pages from the data; without it large data is read faster and forks are shorter.");
+    if config.huge_pages && plan != Plan::Later {
+        log::warn!("'huge-pages' has no effect: it takes Linux 5.8 or later, '{SETTING}' at madvise, or at always with 'disable-thp no'.");
     }
     plan == Plan::Later
 }
