@@ -80,6 +80,10 @@ pub const SHORT_BACKLOG: usize = 4 << 20;
 pub const QUERY_MAX: usize = u32::MAX as usize - (16 << 20);
 /// Bytes that one call writes to a client before others have their turn.
 pub const WRITE_BUDGET: usize = 1024 * 1024;
+/// Receivers of messages that one turn writes to, and about how many bytes: beyond them others have their turn first.
+pub const POST_SLICE: usize = 64;
+/// See [`POST_SLICE`].
+pub const POST_BYTES: usize = 256 * 1024;
 /// Nanoseconds that a poll takes which does not sleep, and that each event adds: one that took longer has slept.
 pub const POLL_NANOS: u64 = 10_000;
 /// See [`POLL_NANOS`].

@@ -467,6 +467,31 @@ fn a_subscriber_that_floods_is_answered_and_disturbs_nobody() {
 }
 
 #[test]
+fn many_subscribers_get_every_message_in_order() {
+    let server = Running::with(&[]);
+    let mut publisher = server.connect();
+    let mut subscribers: Vec<Client> = (0..300).map(|_| server.connect()).collect();
+    for subscriber in &mut subscribers {
+        subscriber.send(b"SUBSCRIBE c\r\n");
+        subscriber.expect(b"*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n");
+    }
+    let messages: Vec<String> = (0..50).map(|i| format!("message {i} {}", "x".repeat(i * 100))).collect();
+    for text in &messages {
+        publisher.send(&bulk(&[b"PUBLISH", b"c", text.as_bytes()]));
+        publisher.expect(b":300\r\n");
+    }
+    let expected: Vec<u8> = messages.iter().flat_map(|text| bulk(&[b"message", b"c", text.as_bytes()])).collect();
+    for subscriber in &mut subscribers {
+        subscriber.expect(&expected);
+    }
+    // what the server says last, it says to all
+    publisher.send(b"PUBLISH c last\r\nSHUTDOWN NOSAVE\r\n");
+    for subscriber in &mut subscribers {
+        assert_eq!(subscriber.rest(), bulk(&[b"message", b"c", b"last"]));
+    }
+}
+
+#[test]
 fn strange_first_lines() {
     let server = Running::with(&[]);
     for attack in [b"POST / HTTP/1.1\r\n".as_slice(), b"Host: example.org\r\n", b"post\r\n"] {

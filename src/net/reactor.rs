@@ -184,7 +184,7 @@ impl Reactor {
         let mut next = Millis(0);
         let mut asked = self.polled_at;
         while goes_on(&self.server) {
-            let busy = !self.ready.is_empty() || self.accepting.contains(&true) || self.server.has_slices_to_send();
+            let busy = !self.ready.is_empty() || self.accepting.contains(&true) || self.server.has_more_to_write();
             let timeout = if busy { Duration::ZERO } else { wait(next) };
             self.poll(&mut events, timeout, asked)?;
             watchdog::turn_begins();
@@ -212,7 +212,8 @@ impl Reactor {
             watchdog::turn_ends();
             if let Some(stop) = self.server.state.stop.take() {
                 if matches!(stop, Stop::Orderly(_)) {
-                    self.flush();
+                    let last = self.server.take_all_writes();
+                    self.flush(last);
                 }
                 return Ok(Some(stop));
             }
@@ -647,7 +648,8 @@ impl Reactor {
             if self.server.has_failed() {
                 return;
             }
-            self.flush();
+            let writes = self.server.take_pending_writes();
+            self.flush(writes);
             for client in self.server.take_closing() {
                 if let Some(index) = self.connection_of(client) {
                     self.close(index);
@@ -728,10 +730,10 @@ impl Reactor {
     }
 
     /// Writes what clients have been answered.
-    fn flush(&mut self) {
-        for client in self.server.take_pending_writes() {
+    fn flush(&mut self, clients: Vec<ClientKey>) {
+        for client in clients {
             let Some(session) = self.server.state.clients.get_mut(client) else { continue };
-            session.flags.set(ClientFlags::PENDING_WRITE, false);
+            session.flags.set(ClientFlags::PENDING_WRITE.or(ClientFlags::POSTED), false);
             let connection = session.connection.filter(|&index| !self.connections[index].write_blocked);
             if let Some(index) = connection {
                 self.write(index);

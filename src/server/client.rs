@@ -87,6 +87,8 @@ client_flags! {
     LINK = 24;
     /// Nothing is read of what it sends until it may go on.
     DEAF = 25;
+    /// Was posted something that is written when it is its turn.
+    POSTED = 26;
 }
 
 impl ClientFlags {

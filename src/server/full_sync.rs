@@ -496,7 +496,7 @@ impl Server {
     }
 
     /// Whether a snapshot's next slice can be put before a replica at once.
-    pub fn has_slices_to_send(&self) -> bool {
+    pub(super) fn has_slices_to_send(&self) -> bool {
         let state = &self.state;
         state.replication.files.keys().any(|key| state.has_room(*key))
             || !state.readers_behind().is_empty()

@@ -53,6 +53,7 @@ pub mod transaction;
 pub mod turn;
 pub mod web;
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -253,6 +254,8 @@ pub struct State {
     /// The client whose command made the changes that nobody was told of yet.
     author: Option<ClientKey>,
     pending_writes: Vec<ClientKey>,
+    /// Clients that were posted something, in the order in which they are written to; some were since.
+    posted: VecDeque<ClientKey>,
     closing: Vec<ClientKey>,
     runnable: Vec<ClientKey>,
 }
@@ -380,6 +383,7 @@ impl Server {
             deferred: Vec::new(),
             author: None,
             pending_writes: Vec::new(),
+            posted: VecDeque::new(),
             closing: Vec::new(),
             runnable: Vec::new(),
             config,
@@ -556,9 +560,21 @@ impl Server {
         !self.keyspace.effects.garbage.is_empty()
     }
 
-    /// Clients that have output to be written.
+    /// Clients that have output to be written now: all that were answered, and the next few that were posted something.
     pub fn take_pending_writes(&mut self) -> Vec<ClientKey> {
+        self.state.take_post(limits::POST_SLICE, limits::POST_BYTES);
         std::mem::take(&mut self.state.pending_writes)
+    }
+
+    /// The same without bounds, for the last words of a server.
+    pub fn take_all_writes(&mut self) -> Vec<ClientKey> {
+        self.state.take_post(usize::MAX, usize::MAX);
+        std::mem::take(&mut self.state.pending_writes)
+    }
+
+    /// Whether the next turn has something to write that this one left.
+    pub fn has_more_to_write(&self) -> bool {
+        !self.state.posted.is_empty() || self.has_slices_to_send()
     }
 
     /// Clients whose connection is to be closed now.
@@ -698,6 +714,43 @@ impl State {
         }
     }
 
+    /// As [`State::deliver`], for one of perhaps very many receivers: a message, a notice. A thousand writes take
+    /// milliseconds, so they are spread over turns, replies go first, and what is posted meanwhile leaves with the same
+    /// write. Who has more waiting than a little is written to at once.
+    pub fn post(&mut self, key: ClientKey, block: Bytes) {
+        let Some(client) = self.clients.get_mut(key) else { return };
+        let urgent =
+            client.flags.any(ClientFlags::PENDING_WRITE.or(ClientFlags::CLOSE_NOW)) || client.output.limited_len() > limits::READ_CHUNK;
+        if urgent || self.running == Some(key) {
+            self.deliver(key, block);
+            return;
+        }
+        client.output.share(block);
+        if !client.flags.any(ClientFlags::POSTED) {
+            client.flags.set(ClientFlags::POSTED, true);
+            self.posted.push_back(key);
+        }
+        self.memory_changed(key);
+        self.limit_output(key);
+    }
+
+    /// Moves clients that were posted something to those that are written to, at most `clients` with `bytes` in all.
+    fn take_post(&mut self, clients: usize, bytes: usize) {
+        let (mut taken, mut size) = (0, 0);
+        while taken < clients && size < bytes {
+            let Some(key) = self.posted.pop_front() else { return };
+            // it may be gone, or was written to meanwhile
+            let Some(client) = self.clients.get_mut(key).filter(|client| client.flags.any(ClientFlags::POSTED)) else { continue };
+            client.flags.set(ClientFlags::POSTED, false);
+            if !client.flags.any(ClientFlags::PENDING_WRITE) {
+                client.flags.set(ClientFlags::PENDING_WRITE, true);
+                self.pending_writes.push(key);
+                taken += 1;
+                size += client.output.len();
+            }
+        }
+    }
+
     /// Notes that a client has output, and closes it if it has too much.
     #[inline]
     pub fn note_output(&mut self, key: ClientKey) {
@@ -709,10 +762,7 @@ impl State {
     }
 
     fn note_new_output(&mut self, key: ClientKey) {
-        let now = self.now.unix;
-        let client = &mut self.clients[key];
-        let unsent = client.output.limited_len();
-        if client.output.is_empty() {
+        if self.clients[key].output.is_empty() {
             return;
         }
         self.memory_changed(key);
@@ -721,7 +771,13 @@ impl State {
             client.flags.set(ClientFlags::PENDING_WRITE, true);
             self.pending_writes.push(key);
         }
-        if unsent > limits::READ_CHUNK && self.over_output_limit(key, now) && !self.let_read_later(key) {
+        self.limit_output(key);
+    }
+
+    /// Closes a client if it has too much output.
+    fn limit_output(&mut self, key: ClientKey) {
+        let unsent = self.clients[key].output.limited_len();
+        if unsent > limits::READ_CHUNK && self.over_output_limit(key, self.now.unix) && !self.let_read_later(key) {
             self.stats.output_limit_disconnections += 1;
             self.close_now(key, "too much output");
         }

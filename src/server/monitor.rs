@@ -33,6 +33,6 @@ pub fn show(ctx: &mut Ctx<'_>, args: Args<'_>, db: DbIndex) {
     let monitors: Vec<_> =
         ctx.state.clients.iter().filter(|(_, client)| client.flags.any(ClientFlags::MONITOR)).map(|(key, _)| key).collect();
     for key in monitors {
-        ctx.state.deliver(key, line.clone());
+        ctx.state.post(key, line.clone());
     }
 }

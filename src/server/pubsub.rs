@@ -3,7 +3,8 @@
 //! Both directions are kept: a topic's subscribers for publishing, a client's topics for counting and for
 //! leaving. The name of a topic is stored once and shared by both. A message is written once for RESP2
 //! and once for RESP3, and every receiver's output refers to that one block; so a message to a thousand
-//! subscribers costs a thousand references and no copy. The road not taken is an index of patterns: a
+//! subscribers costs a thousand references and no copy. Each is written to when it is its turn
+//! ([`State::post`]): a few a turn, so that a message to very many holds up nobody. The road not taken is an index of patterns: a
 //! message is matched against each, as in Redis, which is fast as long as there are few.
 
 use std::collections::{BTreeSet, HashMap};
@@ -247,7 +248,7 @@ impl State {
     fn send_all(&mut self, subscribers: &BTreeSet<ClientKey>, mut message: Message<'_>) -> usize {
         for &key in subscribers {
             let block = message.in_protocol(self.clients[key].protocol);
-            self.deliver(key, block);
+            self.post(key, block);
         }
         subscribers.len()
     }

@@ -319,7 +319,7 @@ impl State {
         let redirect = self.clients[key].tracking.as_ref().and_then(|tracking| tracking.redirect);
         let Some(id) = redirect else {
             if protocol == Protocol::Resp3 {
-                self.deliver(key, notice.written(protocol));
+                self.post(key, notice.written(protocol));
             }
             return;
         };
@@ -328,7 +328,7 @@ impl State {
                 let target_client = &self.clients[target];
                 let protocol = target_client.protocol;
                 if protocol == Protocol::Resp3 || target_client.flags.any(ClientFlags::SUBSCRIBED) {
-                    self.deliver(target, notice.written(protocol));
+                    self.post(target, notice.written(protocol));
                 }
             }
             None => {
@@ -341,7 +341,7 @@ impl State {
                     reply.push(2);
                     reply.bulk(b"tracking-redir-broken");
                     reply.count(usize::try_from(id).unwrap_or(usize::MAX));
-                    self.deliver(key, Bytes::from(bytes));
+                    self.post(key, Bytes::from(bytes));
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! Publish and subscribe.
 
+use ruddle::server::client::{ClientFlags, ClientKey};
 use ruddle::server::consequences::Fed;
 
 use crate::harness::{World, check, check3, converse};
@@ -330,4 +331,88 @@ fn publish_goes_to_replicas_but_not_into_the_file() {
         world.ask(a, line);
     }
     assert_eq!(world.propagated(), ["MULTI", "PUBLISH c m", "SET k 2", "EXEC"]);
+}
+
+/// Empties a client's output as a write does, and gives what it was.
+fn write_to(world: &mut World, client: ClientKey) -> Vec<String> {
+    let received = world.received(client);
+    world.server.state.clients[client].flags.set(ClientFlags::PENDING_WRITE.or(ClientFlags::POSTED), false);
+    received
+}
+
+#[test]
+fn messages_to_many_are_written_over_several_turns() {
+    let mut world = World::new();
+    let publisher = world.connect();
+    let subscribers: Vec<ClientKey> = (0..150).map(|_| world.connect()).collect();
+    for &subscriber in &subscribers {
+        world.ask(subscriber, "SUBSCRIBE c");
+    }
+    world.server.take_all_writes();
+    for client in subscribers.iter().chain([&publisher]) {
+        write_to(&mut world, *client);
+    }
+    let message = |text: &str| format!("[\"message\", \"c\", \"{text}\"]");
+
+    // the reply first, then the first slice of the receivers
+    world.send(publisher, "PUBLISH c one");
+    let writes = world.server.take_pending_writes();
+    assert_eq!(writes[0], publisher);
+    assert_eq!(writes[1..], subscribers[..64]);
+    assert!(world.server.has_more_to_write());
+    for client in writes {
+        write_to(&mut world, client);
+    }
+    // who has its turn later gets both messages with one write; one that asks something is answered now
+    world.send(publisher, "PUBLISH c two");
+    world.send(subscribers[149], "PING");
+    let writes = world.server.take_pending_writes();
+    assert_eq!(writes[..2], [publisher, subscribers[149]]);
+    assert_eq!(writes[2..], subscribers[64..128]);
+    assert_eq!(write_to(&mut world, subscribers[149]), [&message("one"), &message("two"), "[\"pong\", \"\"]"]);
+    assert_eq!(write_to(&mut world, subscribers[64]), [message("one"), message("two")]);
+    for &client in &writes {
+        write_to(&mut world, client);
+    }
+    // the rest of the first round, less who was answered, and the first of the second
+    let writes = world.server.take_pending_writes();
+    assert_eq!(writes[..21], subscribers[128..149]);
+    assert_eq!(writes[21..], subscribers[..43]);
+    for &client in &writes {
+        let expected = if client < subscribers[64] { vec![message("two")] } else { vec![message("one"), message("two")] };
+        assert_eq!(write_to(&mut world, client), expected);
+    }
+    // one that has gone meanwhile is no obstacle
+    world.disconnect(subscribers[50]);
+    let writes = world.server.take_all_writes();
+    assert_eq!(writes, [&subscribers[43..50], &subscribers[51..64]].concat());
+    assert!(!world.server.has_more_to_write());
+}
+
+#[test]
+fn a_receiver_of_much_is_written_to_at_once() {
+    let mut world = World::new();
+    let publisher = world.connect();
+    let subscribers: Vec<ClientKey> = (0..100).map(|_| world.connect()).collect();
+    for &subscriber in &subscribers {
+        world.ask(subscriber, "SUBSCRIBE c");
+    }
+    world.server.take_all_writes();
+    for client in subscribers.iter().chain([&publisher]) {
+        write_to(&mut world, *client);
+    }
+    let large = "x".repeat(20_000);
+    world.send(publisher, &format!("PUBLISH c {large}"));
+    // some 256 KB a turn, whatever the number of receivers
+    let writes = world.server.take_pending_writes();
+    assert_eq!(writes[1..], subscribers[..14]);
+    for &client in &writes {
+        write_to(&mut world, client);
+    }
+    // those who had a message waiting do not collect more
+    world.send(publisher, &format!("PUBLISH c {large}"));
+    let writes = world.server.take_pending_writes();
+    assert_eq!(writes[..86], subscribers[14..]);
+    assert_eq!(writes[86], publisher);
+    assert_eq!(writes[87..], subscribers[..14]);
 }
