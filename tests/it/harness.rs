@@ -172,6 +172,7 @@ impl World {
         while let Some(reply) = reader.next_reply().expect("well-formed replies") {
             replies.push(reply);
         }
+        assert!(reader.is_between_replies() && reader.unread().is_empty(), "a reply is sent as a whole");
         replies
     }
 
@@ -190,10 +191,14 @@ impl World {
         commands
     }
 
-    /// Sends one request and gives its reply (the first, if there are several).
+    /// Sends one request and gives its only reply; nothing if there is none yet.
+    #[track_caller]
     pub fn ask(&mut self, client: ClientKey, line: &str) -> String {
         self.send(client, line);
-        self.received(client).into_iter().next().unwrap_or_default()
+        let mut replies = self.received(client);
+        let reply = replies.pop().unwrap_or_default();
+        assert!(replies.is_empty(), "{line} has more than one reply: {replies:?} and {reply}");
+        reply
     }
 }
 
@@ -209,7 +214,7 @@ pub fn request(line: &str) -> Vec<u8> {
     bytes
 }
 
-/// Runs a script of request and reply, in RESP2 and, if every reply is the same there, in RESP3.
+/// Runs a script of request and reply in RESP2, and sees to it that RESP3 says the same in its own shapes.
 #[track_caller]
 pub fn check(script: &[(&str, &str)]) {
     check_with(&[], script);
@@ -218,25 +223,32 @@ pub fn check(script: &[(&str, &str)]) {
 /// As [`check`], on a server with directives.
 #[track_caller]
 pub fn check_with(directives: &[(&str, &str)], script: &[(&str, &str)]) {
-    run_script(directives, script, false);
+    run_script(directives, script, Protocol::Resp2);
+    compare_protocols(directives, script);
 }
 
-/// As [`check`], after HELLO 3.
+/// As [`check_with`], where RESP3 says something else.
+#[track_caller]
+pub fn check2_with(directives: &[(&str, &str)], script: &[(&str, &str)]) {
+    run_script(directives, script, Protocol::Resp2);
+}
+
+/// As [`check`], in RESP3 alone.
 #[track_caller]
 pub fn check3(script: &[(&str, &str)]) {
-    run_script(&[], script, true);
+    run_script(&[], script, Protocol::Resp3);
 }
 
 #[track_caller]
-fn run_script(directives: &[(&str, &str)], script: &[(&str, &str)], resp3: bool) {
+fn run_script(directives: &[(&str, &str)], script: &[(&str, &str)], protocol: Protocol) {
     let mut world = World::with(directives);
     let client = world.connect();
     let mut oracle = directives.is_empty().then(Oracle::from_env).flatten();
-    if resp3 {
-        world.server.state.clients[client].protocol = Protocol::Resp3;
-        if let Some(oracle) = &mut oracle {
-            oracle.ask("HELLO 3");
-        }
+    world.server.state.clients[client].protocol = protocol;
+    if protocol == Protocol::Resp3
+        && let Some(oracle) = &mut oracle
+    {
+        oracle.ask("HELLO 3");
     }
     for (line, expected) in script {
         let got = world.ask(client, line);
@@ -244,6 +256,39 @@ fn run_script(directives: &[(&str, &str)], script: &[(&str, &str)], resp3: bool)
         if let Some(oracle) = &mut oracle {
             assert_eq!(oracle.ask(line), *expected, "the real server's reply to {line}");
         }
+    }
+}
+
+/// Two servers, one asked in RESP2 and one in RESP3, have the same things to say, however they are nested.
+#[track_caller]
+fn compare_protocols(directives: &[(&str, &str)], script: &[(&str, &str)]) {
+    let [mut two, mut three] = [Protocol::Resp2, Protocol::Resp3].map(|protocol| {
+        let mut world = World::with(directives);
+        let client = world.connect();
+        world.server.state.clients[client].protocol = protocol;
+        (world, client)
+    });
+    for (line, _) in script {
+        let [said_in_two, said_in_three] = [&mut two, &mut three].map(|(world, client)| {
+            world.send(*client, line);
+            let mut said = Vec::new();
+            world.replies(*client).iter().for_each(|reply| what_it_says(reply, &mut said));
+            said
+        });
+        assert_eq!(said_in_three, said_in_two, "in RESP3 and in RESP2: {line}");
+    }
+}
+
+/// The parts of a reply that hold others no more, as RESP2 writes them.
+fn what_it_says(reply: &Reply, said: &mut Vec<String>) {
+    match reply {
+        Reply::Array(all) | Reply::Set(all) | Reply::Push(all) => all.iter().for_each(|part| what_it_says(part, said)),
+        Reply::Map(all) => all.iter().flat_map(|(name, value)| [name, value]).for_each(|part| what_it_says(part, said)),
+        Reply::Attribute(_, reply) => what_it_says(reply, said),
+        Reply::Double(text) | Reply::Verbatim(_, text) | Reply::BigNumber(text) => said.push(Reply::Bulk(text.clone()).to_string()),
+        Reply::Boolean(value) => said.push(Reply::Integer(i64::from(*value)).to_string()),
+        Reply::NullBulk | Reply::NullArray | Reply::Null => said.push(Reply::Null.to_string()),
+        other => said.push(other.to_string()),
     }
 }
 

@@ -3,7 +3,7 @@
 use ruddle::server::client::{ClientFlags, ClientKey};
 use ruddle::server::consequences::Fed;
 
-use crate::harness::{World, check, check3, converse};
+use crate::harness::{World, check, check2_with, check3, converse};
 
 #[test]
 fn messages_reach_channels_and_patterns() {
@@ -99,19 +99,22 @@ fn a_resp2_subscriber_may_do_little_else() {
     let denied = |name: &str| {
         format!("-ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context")
     };
-    check(&[
-        ("SUBSCRIBE c", r#"["subscribe", "c", :1]"#),
-        ("GET k", &denied("get")),
-        ("PUBLISH c m", &denied("publish")),
-        ("PUBSUB NUMPAT", &denied("pubsub|numpat")),
-        ("MULTI", &denied("multi")),
-        ("GET", "-ERR wrong number of arguments for 'get' command"),
-        ("SSUBSCRIBE s", r#"["ssubscribe", "s", :1]"#),
-        ("UNSUBSCRIBE c", r#"["unsubscribe", "c", :0]"#),
-        ("GET k", &denied("get")),
-        ("SUNSUBSCRIBE s", r#"["sunsubscribe", "s", :0]"#),
-        ("GET k", "(nil)"),
-    ]);
+    check2_with(
+        &[],
+        &[
+            ("SUBSCRIBE c", r#"["subscribe", "c", :1]"#),
+            ("GET k", &denied("get")),
+            ("PUBLISH c m", &denied("publish")),
+            ("PUBSUB NUMPAT", &denied("pubsub|numpat")),
+            ("MULTI", &denied("multi")),
+            ("GET", "-ERR wrong number of arguments for 'get' command"),
+            ("SSUBSCRIBE s", r#"["ssubscribe", "s", :1]"#),
+            ("UNSUBSCRIBE c", r#"["unsubscribe", "c", :0]"#),
+            ("GET k", &denied("get")),
+            ("SUNSUBSCRIBE s", r#"["sunsubscribe", "s", :0]"#),
+            ("GET k", "(nil)"),
+        ],
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::harness::{World, check, check_with};
+use crate::harness::{World, check, check_with, check2_with};
 use ruddle::config::ShutdownActions;
 use ruddle::server::accounts::Accounts;
 use ruddle::server::{Stop, Stopwatch};
@@ -203,13 +203,13 @@ fn debug_subcommands() {
             ("DEBUG PROTOCOL null", "(nil)"),
             ("DEBUG PROTOCOL map", "[:0, :0, :1, :1, :2, :0]"),
             ("DEBUG PROTOCOL attrib", "\"Some real reply following the attribute\""),
-            ("DEBUG PROTOCOL push", "-ERR RESP2 is not supported by this command"),
             (
                 "DEBUG PROTOCOL foo",
                 "-ERR Wrong protocol type name. Please use one of the following: string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false",
             ),
         ],
     );
+    check2_with(DEBUG, &[("DEBUG PROTOCOL push", "-ERR RESP2 is not supported by this command")]);
 }
 
 #[test]
