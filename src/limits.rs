@@ -98,6 +98,8 @@ pub const HOTSPOT_STRIDE_MAX: u32 = 4_096;
 pub const VISITORS: usize = 32;
 /// Bytes that one read from a visitor brings.
 pub const VISIT_READ: usize = 4 * 1024;
+/// Requests of one visitor that are answered before others have their turn.
+pub const VISIT_REPLIES: usize = 2;
 /// Seconds of silence after which a visitor is dismissed.
 pub const VISIT_SECONDS: u64 = 30;
 /// How long connections wait that could not be accepted, in milliseconds.

@@ -709,6 +709,9 @@ fn visitors_may_be_slow_many_and_rude_but_not_a_burden() {
         }
         assert!(head.starts_with(b"HTTP/1.1 404 Not Found\r\n"));
     }
+    // many requests at once
+    let eager = [&b"GET /nothing HTTP/1.1\r\n\r\n".repeat(9)[..], b"GET /nothing HTTP/1.0\r\n\r\n"].concat();
+    assert_eq!(visit(&server, &eager).matches("HTTP/1.1 404 Not Found\r\n").count(), 10);
     // more than there are places, all silent
     let silent: Vec<TcpStream> =
         (0..100).map(|_| TcpStream::connect(("127.0.0.1", server.metrics_port)).expect("a listening server")).collect();

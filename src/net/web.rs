@@ -4,7 +4,7 @@
 //! clients: they have a slab of their own, and so few places ([`limits::VISITORS`]) that a crowd cannot
 //! harm the clients: when all are taken, whoever has been silent longest makes way, and who has been silent for
 //! [`limits::VISIT_SECONDS`] is dismissed. One reply waits at a time: a visitor who does not read is not read
-//! from.
+//! from. And who asks without a pause is answered [`limits::VISIT_REPLIES`] times a turn of the loop.
 
 use std::io::{self, IoSlice};
 
@@ -22,6 +22,8 @@ use crate::server::web::Visit;
 pub const LISTENERS: usize = (1 << 31) + (1 << 20);
 /// Tokens of visitors have this bit in their lower half; the upper is a generation.
 const VISITORS: usize = 1 << 30;
+/// What is polled of a visitor.
+const INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
 /// Everybody on the metrics port.
 #[derive(Default)]
@@ -29,6 +31,17 @@ pub struct Web {
     listeners: Vec<Listener>,
     visitors: Slab<Visitor>,
     last_generation: u32,
+}
+
+/// How a visit goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Visiting {
+    /// When the socket has news.
+    Waits,
+    /// In the next turn: there may be more to do at once.
+    GoesOn,
+    /// Not at all.
+    Ends,
 }
 
 struct Visitor {
@@ -75,8 +88,15 @@ impl Web {
         let index = low & !VISITORS;
         if self.visitors.get(index).is_some_and(|visitor| visitor.generation as usize == generation) {
             server.set_time(now);
-            self.visitors[index].heard_at = now.monotonic.0;
-            if !self.visitors[index].serve(server) {
+            let visitor = &mut self.visitors[index];
+            visitor.heard_at = now.monotonic.0;
+            let stays = match visitor.serve(server) {
+                Visiting::Waits => true,
+                // polled anew, the socket tells at once what it still has
+                Visiting::GoesOn => registry.reregister(visitor.stream.source(), Token(token), INTEREST).is_ok(),
+                Visiting::Ends => false,
+            };
+            if !stays {
                 self.dismiss(index, registry);
             }
         }
@@ -103,8 +123,7 @@ impl Web {
                 heard_at: now.monotonic.0,
             });
             let token = Token(index | VISITORS | (generation as usize) << 32);
-            let interest = Interest::READABLE | Interest::WRITABLE;
-            if registry.register(self.visitors[index].stream.source(), token, interest).is_err() {
+            if registry.register(self.visitors[index].stream.source(), token, INTEREST).is_err() {
                 self.visitors.remove(index);
             }
         }
@@ -131,27 +150,32 @@ impl Web {
 }
 
 impl Visitor {
-    /// Reads, answers and writes as far as it goes; tells whether the visitor stays.
-    fn serve(&mut self, server: &mut Server) -> bool {
+    /// Reads, answers and writes as far as it goes, or until others must have their turn.
+    fn serve(&mut self, server: &mut Server) -> Visiting {
+        let mut replies = 0;
         loop {
             match self.write() {
                 Ok(true) => {}
-                Ok(false) => return true,
-                Err(_) => return false,
+                Ok(false) => return Visiting::Waits,
+                Err(_) => return Visiting::Ends,
             }
             if self.closes {
-                return false;
+                return Visiting::Ends;
+            }
+            if replies == limits::VISIT_REPLIES {
+                return Visiting::GoesOn;
             }
             match server.visit(&self.input, self.loopback) {
                 Visit::Reply { bytes, consumed, close } => {
+                    replies += 1;
                     self.input.drain(..consumed);
                     self.output = bytes;
                     self.closes = close;
                 }
                 Visit::Incomplete => match self.read() {
                     Ok(true) => {}
-                    Ok(false) => return true,
-                    Err(_) => return false,
+                    Ok(false) => return Visiting::Waits,
+                    Err(_) => return Visiting::Ends,
                 },
             }
         }
@@ -185,5 +209,43 @@ impl Visitor {
         }
         (self.output, self.sent) = (Vec::new(), 0);
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+
+    use super::*;
+    use crate::config::Config;
+    use crate::server::Stopwatch;
+
+    fn no_time() -> u64 {
+        0
+    }
+
+    #[test]
+    fn who_asks_without_a_pause_lets_others_have_their_turn() {
+        let mut server = Server::new(Config::default(), crate::command::registry(), 1, Now::default(), Stopwatch(no_time));
+        let (mut asking, answering) = std::os::unix::net::UnixStream::pair().expect("two sockets");
+        answering.set_nonblocking(true).expect("a socket's flag");
+        let mut visitor = Visitor {
+            stream: Stream::Unix(mio::net::UnixStream::from_std(answering)),
+            generation: 1,
+            input: Vec::new(),
+            output: Vec::new(),
+            sent: 0,
+            closes: false,
+            loopback: true,
+            heard_at: 0,
+        };
+        let asked = 2 * limits::VISIT_REPLIES + 1;
+        asking.write_all(&b"GET /nothing HTTP/1.1\r\n\r\n".repeat(asked)).expect("room for it");
+        let visits: Vec<Visiting> = (0..4).map(|_| visitor.serve(&mut server)).collect();
+        assert_eq!(visits, [Visiting::GoesOn, Visiting::GoesOn, Visiting::Waits, Visiting::Waits]);
+        drop(visitor);
+        let mut answers = String::new();
+        asking.read_to_string(&mut answers).expect("text");
+        assert_eq!(answers.matches("HTTP/1.1 404 Not Found").count(), asked);
     }
 }
