@@ -54,6 +54,9 @@ pub(in crate::ds) const COUNT_UNKNOWN: u16 = u16::MAX;
 /// Most bytes that a packed container may hold. Callers turn to another form long before, or ask
 /// [`Packed::has_room_for`].
 pub const MAX_BYTES: usize = 1 << 30;
+/// Most bytes of a small collection, whatever else bounds it: a score that changes or a deadline that comes to each field makes
+/// it up to seven times as large.
+pub const SMALL_BYTES: usize = MAX_BYTES / 8;
 
 /// The place of an element: its offset among the entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -17,7 +17,7 @@ use crate::base::number;
 use crate::config::Config;
 use crate::ds::deque::{Deque, Fill};
 use crate::ds::intset::Intset;
-use crate::ds::packed::{Builder, Element, Packed};
+use crate::ds::packed::{Builder, Element, Packed, SMALL_BYTES};
 use crate::ds::table::KeyHasher;
 use crate::keyspace::entry::{Entry, Payload};
 use crate::types::hash::{self, FieldTtl, Hash, MAX_DEADLINE, NEVER};
@@ -411,7 +411,7 @@ fn is_sorted_small(packed: &Packed, shapes: &Shapes) -> Result<bool, LoadError> 
     if !packed.len().is_multiple_of(2) {
         return Err(LoadError::corrupt("a member without a score"));
     }
-    if packed.is_empty() || packed.len() / 2 > shapes.zset.members {
+    if packed.is_empty() || packed.len() / 2 > shapes.zset.members || packed.bytes() > SMALL_BYTES {
         return Ok(false);
     }
     let mut seen = std::collections::HashSet::with_capacity(packed.len() / 2);

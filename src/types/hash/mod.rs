@@ -26,7 +26,7 @@ use super::string::StringRef;
 use super::{Kind, Stored, Type};
 use crate::base::clock::Millis;
 use crate::base::random::Random;
-use crate::ds::packed::Packed;
+use crate::ds::packed::{Packed, SMALL_BYTES};
 use crate::ds::table::KeyHasher;
 
 pub use field::MAX_DEADLINE;
@@ -189,9 +189,11 @@ impl Hash {
         if let FieldTtl::At(_) = ttl {
             self.make_triplets();
         }
-        let too_long = field.len().max(value.len()) > bounds.value;
+        let (longest, added) = (field.len().max(value.len()), field.len().saturating_add(value.len()));
         let created = match self {
-            Hash::Pairs(packed) | Hash::Triplets(packed) if too_long || !packed.has_room_for(TRIPLET, field.len() + value.len()) => {
+            Hash::Pairs(packed) | Hash::Triplets(packed)
+                if longest > bounds.value || packed.bytes().saturating_add(added) > SMALL_BYTES =>
+            {
                 self.make_table(bounds);
                 return self.set(field, value, ttl, bounds, horizon);
             }
@@ -328,7 +330,7 @@ impl Hash {
             in_order &= item.deadline.is_none() || last.is_some_and(|last| Some(last) <= item.deadline);
             last = item.deadline;
         }
-        let fits = block.len() / width <= bounds.entries && longest <= bounds.value;
+        let fits = block.len() / width <= bounds.entries && longest <= bounds.value && block.bytes() <= SMALL_BYTES;
         drop(seen);
         let mut hash = if with_deadlines { Hash::Triplets(block) } else { Hash::Pairs(block) };
         if !fits {

@@ -179,3 +179,17 @@ fn a_short_field_takes_one_small_block() {
     let wide = field::Field::new(&[b'f'; 300], &[b'v'; 70_000], None);
     assert_eq!((wide.get().field().len(), wide.get().value().len()), (300, 70_000));
 }
+
+#[test]
+fn a_packed_hash_has_room_for_the_deadlines_of_all_its_fields() {
+    let bounds = Bounds { entries: usize::MAX, value: usize::MAX, hasher: KeyHasher::new(1, 2) };
+    let (ttl, half) = (FieldTtl::At(MAX_DEADLINE), vec![b'x'; SMALL_BYTES / 2]);
+    let mut hash = Hash::new();
+    hash.set(b"a", &half, FieldTtl::Clear, &bounds, NEVER);
+    assert_eq!(hash.encoding(), "listpack");
+    let mut block = Packed::new();
+    [&b"a"[..], &half, b"b", &half].iter().for_each(|text| block.push_back(text));
+    assert_eq!(Hash::from_packed(block, false, &bounds).map(|hash| hash.encoding()), Some("hashtable"));
+    hash.set(b"b", &half, ttl, &bounds, NEVER);
+    assert_eq!((hash.encoding(), hash.len()), ("hashtable", 2));
+}

@@ -26,7 +26,7 @@ pub use arrive::Arriving;
 pub use large::Gather;
 
 use super::{Kind, Stored, Type};
-use crate::ds::packed::Packed;
+use crate::ds::packed::{Packed, SMALL_BYTES};
 use crate::ds::table::{KeyHasher, Part};
 use large::Large;
 
@@ -81,7 +81,8 @@ impl Zset {
         }
     }
 
-    /// A set from the packed block of a dump: sorted pairs without repetition, which the caller has checked.
+    /// A set from the packed block of a dump: sorted pairs without repetition and of [`SMALL_BYTES`] at most, which the caller
+    /// has checked.
     pub fn from_packed(packed: Packed) -> Zset {
         Zset::Small(packed)
     }
@@ -186,7 +187,7 @@ impl Zset {
     fn make_room(&mut self, members: usize, bytes: usize, thresholds: Thresholds, hasher: KeyHasher) {
         if let Zset::Small(packed) = self {
             let len = packed.len() / 2;
-            if len + members > thresholds.members || bytes > thresholds.bytes || !packed.has_room_for(2, bytes) {
+            if len + members > thresholds.members || bytes > thresholds.bytes || packed.bytes().saturating_add(bytes) > SMALL_BYTES {
                 self.enlarge(hasher);
             }
         }
@@ -212,7 +213,7 @@ impl Zset {
         }
         let mut packed = Packed::new();
         for (member, score) in large.iter_from(0) {
-            if !packed.has_room_for(2, member.len()) {
+            if packed.bytes() + member.len() > SMALL_BYTES {
                 return self;
             }
             small::insert(&mut packed, member, score);

@@ -170,3 +170,15 @@ fn members_that_arrive_one_by_one_make_the_set_that_they_are() {
         assert_eq!(found, expected);
     }
 }
+
+#[test]
+fn a_small_set_has_room_for_longer_scores() {
+    let thresholds = Thresholds { members: usize::MAX, bytes: usize::MAX };
+    let half = vec![b'x'; SMALL_BYTES / 2];
+    let mut zset = Zset::new(1, 1, thresholds, hasher());
+    zset.insert(&half, 1.0, thresholds, hasher());
+    assert_eq!(zset.encoding(), "listpack");
+    zset.insert(&[&half[..], b"y"].concat(), 1.0, thresholds, hasher());
+    assert_eq!((zset.encoding(), zset.len()), ("skiplist", 2));
+    assert_eq!(zset.compact(thresholds).encoding(), "skiplist");
+}
