@@ -8,6 +8,7 @@ use ruddle::persist::rdb::load::{Loaded, Loader, Overdue, Pace, Plan, Step, Twic
 use ruddle::persist::rdb::read_value::Shapes;
 use ruddle::persist::storage::Storage;
 use ruddle::persist::storage::faulty::Faulty;
+use ruddle::resp::reader::Reply;
 use ruddle::server::Server;
 use ruddle::server::client::ClientKey;
 
@@ -189,6 +190,21 @@ fn quoted(bytes: &[u8]) -> String {
 fn string(bytes: &[u8]) -> Vec<u8> {
     let length = u16::try_from(bytes.len()).expect("short") | 0x4000;
     [&length.to_be_bytes(), bytes].concat()
+}
+
+#[test]
+fn a_payload_is_of_the_oldest_version_that_can_say_it() {
+    let mut world = World::new();
+    let client = world.connect();
+    let script = [("HSET h f v", 10u16), ("HEXPIRE h 100 FIELDS 1 f", 12), ("HPERSIST h FIELDS 1 f", 10)];
+    for (line, version) in script {
+        world.ask(client, line);
+        world.send(client, "DUMP h");
+        let replies = world.replies(client);
+        let [Reply::Bulk(payload)] = replies.as_slice() else { panic!("a payload: {replies:?}") };
+        let (_, footer) = payload.split_last_chunk::<10>().expect("version and checksum");
+        assert_eq!(u16::from_le_bytes([footer[0], footer[1]]), version, "after {line}");
+    }
 }
 
 #[test]

@@ -25,8 +25,7 @@ pub struct Version(pub u32);
 impl Version {
     /// The oldest usual version that can express one value: what DUMP writes.
     pub fn for_value(entry: EntryRef<'_>) -> Version {
-        let expiring = entry.kind().expires_within();
-        Version(if expiring { super::FULL_VERSION } else { super::PLAIN_VERSION })
+        Version(if entry.field_deadline().is_some() { super::FULL_VERSION } else { super::PLAIN_VERSION })
     }
 
     /// The type byte for a value; `None` if this version has none.
