@@ -131,8 +131,15 @@ pub fn publish(last: &mut i64) -> usize {
 }
 
 /// The allocator's name and version, for INFO.
-pub fn allocator() -> &'static str {
-    if cfg!(miri) { "libc" } else { "jemalloc-5.3.0" }
+pub fn allocator() -> String {
+    #[cfg(not(miri))]
+    {
+        let version = tikv_jemalloc_ctl::version::read().unwrap_or_default();
+        // behind a dash stands which commit it is
+        format!("jemalloc-{}", version.split('-').next().unwrap_or_default())
+    }
+    #[cfg(miri)]
+    "libc".to_string()
 }
 
 /// What the allocator says of itself: allocated, active, resident, retained bytes.

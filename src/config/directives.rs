@@ -316,8 +316,6 @@ settings! {
     "metrics-bind", metrics_bind: Vec<String> = "127.0.0.1 -::1", Shape::Addresses, Fixed,
         "Addresses for `metrics-port`; a leading `-` forgives an address that this machine does not have.";
 
-    // ---- scripts
-
     // ---- snapshots
     "save", save: Vec<SavePoint> = "3600 1 300 100 60 10000", Shape::Save, Settable,
         "Pairs of seconds and changes: a snapshot is made when that many changes are that old; `\"\"` makes none.";
@@ -328,7 +326,7 @@ settings! {
     "rdbchecksum", rdbchecksum: bool = "yes", Shape::Bool, Fixed,
         "Ends snapshots with a checksum and verifies it at load.";
     "rdb-version", rdb_version: u32 = "0", int(0, 999), Settable,
-        "Version of the snapshot format to write, for readers that know no newer one; 0 is the newest.";
+        "Version of the snapshot format to write, from 9 (Redis 5) to 12; 0 is 10 (Redis 7.0), or 12 while fields of hashes have deadlines.";
     "rdb-version-check", rdb_version_check: RdbVersionCheck = "strict", Shape::Word(RdbVersionCheck::WORDS), Settable,
         "Whether a snapshot of a newer version than known is refused (`strict`) or tried (`relaxed`).";
     "rdb-save-incremental-fsync", rdb_save_incremental_fsync: bool = "yes", Shape::Bool, Settable,

@@ -112,8 +112,9 @@ impl<T: Copy, D: Copy> Chain<T, D> {
                     } else {
                         let size = old.size() * 2;
                         let grown = realloc(head.as_ptr().cast(), old, size).cast();
-                        head = NonNull::new(grown).unwrap_or_else(|| handle_alloc_error(old));
-                        head.as_mut().capacity = capacity_of::<T, D>(size);
+                        let capacity = capacity_of::<T, D>(size);
+                        head = NonNull::new(grown).unwrap_or_else(|| handle_alloc_error(layout::<T, D>(capacity)));
+                        head.as_mut().capacity = capacity;
                         head
                     }
                 }
