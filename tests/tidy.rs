@@ -28,7 +28,7 @@ const LAYERS: &[&[&str]] = &[
 const FILE_LINES: usize = 1_000;
 /// Lines that a function may have, and how many functions are longer today. The number only goes down.
 const FUNCTION_LINES: usize = 70;
-const LONG_FUNCTIONS: usize = 12;
+const LONG_FUNCTIONS: usize = 3;
 /// Bytes that a tracked file may have.
 const FILE_BYTES: u64 = 300 * 1024;
 
@@ -58,9 +58,26 @@ fn shown(path: &Path) -> String {
     path.strip_prefix(root()).unwrap_or(path).display().to_string()
 }
 
-/// The text before a file's unit tests.
+/// The text before a file's unit tests, if they are in the same file.
 fn product(text: &str) -> &str {
-    text.split("#[cfg(test)]\nmod ").next().unwrap_or(text)
+    let tests = text.match_indices("#[cfg(test)]\nmod ").map(|(at, _)| at);
+    let within = |&at: &usize| text[at..].lines().nth(1).is_some_and(|line| line.ends_with('{'));
+    tests.into_iter().find(within).map_or(text, |at| &text[..at])
+}
+
+/// Whether a function's head begins on this line, whatever stands before the word.
+fn opens_function(line: &str) -> bool {
+    let mut rest = line.trim_start();
+    loop {
+        let before = rest;
+        for word in ["pub ", "const ", "unsafe ", "extern \"C\" "] {
+            rest = rest.strip_prefix(word).unwrap_or(rest);
+        }
+        rest = rest.strip_prefix("pub(").and_then(|path| path.split_once(") ")).map_or(rest, |(_, behind)| behind);
+        if rest == before {
+            return rest.starts_with("fn ") && !line.trim_end().ends_with(';');
+        }
+    }
 }
 
 fn is_test_file(path: &Path) -> bool {
@@ -218,8 +235,7 @@ fn functions_fit_a_screen() {
         for (number, line) in product(&text).lines().enumerate() {
             let indent = line.len() - line.trim_start().len();
             let trimmed = line.trim_start();
-            let opens = ["fn ", "pub fn ", "pub(crate) fn ", "pub(super) fn ", "unsafe fn ", "pub unsafe fn ", "pub const fn "];
-            if start.is_none() && opens.iter().any(|open| trimmed.starts_with(open)) && !line.trim_end().ends_with(';') {
+            if start.is_none() && opens_function(line) {
                 start = Some((number, indent));
             }
             if let Some((first, depth)) = start
@@ -233,7 +249,11 @@ fn functions_fit_a_screen() {
             }
         }
     }
-    assert!(long.len() <= LONG_FUNCTIONS, "{} functions are too long, {LONG_FUNCTIONS} were:\n{}", long.len(), long.join("\n"));
+    let (count, list) = (long.len(), long.join("\n"));
+    assert!(
+        count == LONG_FUNCTIONS,
+        "{count} functions are too long, {LONG_FUNCTIONS} were: split the new one, or lower the number\n{list}"
+    );
 }
 
 #[test]

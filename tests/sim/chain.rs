@@ -1,4 +1,4 @@
-//! The third story: up to five servers, each with a disk, that follow one another over links which deliver in pieces,
+//! The fourth story: up to five servers, each with a disk, that follow one another over links which deliver in pieces,
 //! are cut at any byte and come back; servers are killed and start again on their files, lead is handed over or
 //! taken, and somebody writes all the while.
 //!

@@ -1,14 +1,14 @@
 //! The simulator: a whole server, its clients, their network and the clock in one thread, from one seed.
 //!
-//! Every seed plays two stories. In the first, clients send anything that the commands' own grammar can
+//! There are four stories, and every seed plays each in its own way. In the first, clients send anything that the commands' own grammar can
 //! say ([`grammar`]) and the server must keep its promises ([`world`]): one reply a request, nobody parked
 //! and runnable at once, every count equal to what it counts, a second server fed the stream of effects
 //! equal to the first. In the second, they use few commands of which a [`model`] knows every reply.
 //! Requests arrive in pieces cut at random bytes, clients vanish in the midst of them or stop reading, and
-//! the clock jumps both ways. In a third one ([`crash`]) a server writes its data to a disk, and the machine
+//! the clock jumps both ways. In the third ([`crash`]) a server writes its data to a disk, and the machine
 //! stops at every operation of that disk, one time each: what it finds afterwards must be what it had promised.
 //!
-//! A third story is that of several servers that follow one another ([`chain`]): links cut anywhere, servers killed and
+//! The fourth is that of several servers that follow one another ([`chain`]): links cut anywhere, servers killed and
 //! started again on their files, the lead taken and handed over.
 //!
 //! `make sim SEED=17 SEEDS=1` plays seed 17 again; it goes exactly as it went before. A seed that fails is made small: what
