@@ -2,7 +2,7 @@
 //! inputs from a seeded generator that knows the protocol's tokens.
 //!
 //! `cargo test` runs a bounded number of inputs; `make fuzz` runs more of them where cargo-fuzz is missing
-//! (`FUZZ_ROUNDS`, `FUZZ_SEED`).
+//! (`FUZZ_ROUNDS`, `FUZZ_SEED`), and lets cargo-fuzz begin with some of them where it is there (`FUZZ_CORPUS`, a directory).
 
 #[path = "fuzz/properties.rs"]
 mod properties;
@@ -75,10 +75,20 @@ fn input(random: &mut Random) -> Vec<u8> {
     bytes
 }
 
-fn each_input(property: fn(&[u8])) {
+/// Keeps an input for cargo-fuzz to begin with, if that is wanted; `target` is the name of the target.
+fn keep(target: &str, round: u64, bytes: &[u8]) {
+    if let Some(corpus) = std::env::var_os("FUZZ_CORPUS") {
+        let directory = std::path::Path::new(&corpus).join(target);
+        std::fs::create_dir_all(&directory).expect("a directory that can be written");
+        std::fs::write(directory.join(format!("seed{round}")), bytes).expect("a directory that can be written");
+    }
+}
+
+fn each_input(target: &str, property: fn(&[u8])) {
     let mut random = Random::from_seed(from_env("FUZZ_SEED", 1));
     for round in 0..from_env("FUZZ_ROUNDS", 4_000) {
         let bytes = input(&mut random);
+        keep(target, round, &bytes);
         let outcome = std::panic::catch_unwind(|| property(&bytes));
         assert!(outcome.is_ok(), "round {round}: {}", bytes.escape_ascii());
     }
@@ -86,35 +96,36 @@ fn each_input(property: fn(&[u8])) {
 
 #[test]
 fn requests_are_parsed_alike_whatever_the_cuts() {
-    each_input(properties::requests);
+    each_input("requests", properties::requests);
 }
 
 #[test]
 fn replies_are_read_alike_whatever_the_cuts() {
-    each_input(properties::replies);
+    each_input("replies", properties::replies);
 }
 
 /// Tries inputs, and says how many there were and how many made sense.
-fn each_stored(what: &str, make: impl Fn(&mut stored::Maker) -> Vec<u8>, mut try_it: impl FnMut(&[u8]) -> bool) {
+fn each_stored(target: &str, make: impl Fn(&mut stored::Maker) -> Vec<u8>, mut try_it: impl FnMut(&[u8]) -> bool) {
     let seed = from_env("FUZZ_SEED", 1);
     let mut maker = stored::Maker { random: Random::from_seed(seed) };
     let (rounds, mut sound) = (from_env("FUZZ_ROUNDS", 4_000), 0u64);
     for round in 0..rounds {
         let bytes = make(&mut maker);
+        keep(target, round, &bytes);
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| try_it(&bytes)));
         match outcome {
             Ok(made_sense) => sound += u64::from(made_sense),
             Err(_) => panic!("seed {seed}, round {round}: {}", bytes.escape_ascii()),
         }
     }
-    println!("{what}: {rounds} inputs, {sound} of them sound");
+    println!("{target}: {rounds} inputs, {sound} of them sound");
     assert!(rounds < 1000 || sound > 0, "none of the inputs gets far");
 }
 
 #[test]
 fn payloads_do_no_harm() {
     let mut reader = stored::Reader::new();
-    each_stored("payloads of RESTORE", stored::Maker::value, |bytes| reader.payload(bytes));
+    each_stored("payloads", stored::Maker::value, |bytes| reader.payload(bytes));
 }
 
 #[test]
@@ -130,5 +141,5 @@ fn manifests_do_no_harm() {
 
 #[test]
 fn files_of_commands_do_no_harm() {
-    each_stored("files of commands", |maker| maker.text(stored::COMMANDS), stored::commands);
+    each_stored("commands", |maker| maker.text(stored::COMMANDS), stored::commands);
 }

@@ -1,0 +1,10 @@
+//! Fuzz target of the manifest of the append-only file.
+#![no_main]
+
+#[allow(dead_code)]
+#[path = "../stored.rs"]
+mod stored;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    stored::manifest(bytes);
+});

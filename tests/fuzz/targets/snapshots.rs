@@ -1,0 +1,16 @@
+//! Fuzz target of snapshot files, without signature and checksum.
+#![no_main]
+
+#[allow(dead_code)]
+#[path = "../stored.rs"]
+mod stored;
+
+use std::cell::RefCell;
+
+thread_local! {
+    static READER: RefCell<stored::Reader> = RefCell::new(stored::Reader::new());
+}
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    READER.with_borrow_mut(|reader| reader.snapshot(bytes));
+});
