@@ -74,6 +74,7 @@ fn serve(mut config: Config, program: String) -> Result<(), String> {
     server.state.process.huge_pages_from = huge_pages_later.then_some(huge_pages::FROM);
     server.state.process.pid = std::process::id();
     server.state.process.executable = std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default();
+    server.load_users()?;
     server.state.snapshots.storage = Box::new(Disk);
     server.state.snapshots.spawn = Spawn::Fork(process::begin_child);
     crash::configure(server.state.config.crash_log_enabled, server.state.config.use_exit_on_panic);

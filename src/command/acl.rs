@@ -1,19 +1,22 @@
-//! ACL as it is with one user: who one is, what that user may do, and whose passwords were wrong.
+//! ACL: users, what they may do, and what was refused to them.
 //!
-//! There is the user `default`, who may do everything; its password is `requirepass`. The commands that look at users
-//! tell just that, in Redis's words. What would make another user, or another right, is refused: a server that took
-//! such a rule and did not enforce it would be worse than one that says no.
+//! The commands here read and write [`crate::server::users`]; what a user may do is decided there, and asked for in the
+//! dispatch, in EXEC, in scripts and where a parked command runs again.
 
-use sha2::{Digest as _, Sha256};
-
+use crate::base::text::until_zero;
 use crate::resp::request::Args;
 use crate::resp::writer::Reply;
-use crate::server::access_log::Entry;
 use crate::server::context::{Ctx, DONE, Outcome, integer};
 use crate::server::dispatch;
 use crate::server::error::Error;
 use crate::server::registry::CATEGORIES;
 use crate::server::row::{Command, Flags};
+use crate::server::users::log::Entry;
+use crate::server::users::rules::{has_spaces, join_selectors};
+use crate::server::users::selector::{Forbidden, Selector};
+use crate::server::users::sessions::missing;
+use crate::server::users::user::User;
+use crate::server::users::{DEFAULT_NAME, rulebook};
 
 const ANYBODY: Flags = Flags::NOSCRIPT.or(Flags::LOADING).or(Flags::STALE);
 const ADMIN: Flags = ANYBODY.or(Flags::ADMIN);
@@ -96,12 +99,12 @@ pub const COMMANDS: &[Command] = &[Command {
             summary: "Reads the users anew from the file of users.",
             complexity: "O(N). Where N is the number of configured users.",
             tips: ALL_NODES,
-            handler: no_file,
+            handler: load,
             ..SUBCOMMAND
         },
         Command {
             name: "log",
-            summary: "Lists refused logins.",
+            summary: "Lists what was refused to users, and logins that failed.",
             complexity: "O(N) with N being the number of entries shown.",
             arity: -2,
             syntax: "[operation: count:integer | RESET]",
@@ -114,12 +117,12 @@ pub const COMMANDS: &[Command] = &[Command {
             summary: "Writes the users into the file of users.",
             complexity: "O(N). Where N is the number of configured users.",
             tips: ALL_NODES,
-            handler: no_file,
+            handler: save,
             ..SUBCOMMAND
         },
         Command {
             name: "setuser",
-            summary: "Makes or changes a user, which this server refuses.",
+            summary: "Makes or changes a user.",
             complexity: "O(N). Where N is the number of rules provided.",
             arity: -3,
             syntax: "username [rule...]",
@@ -140,8 +143,6 @@ pub const COMMANDS: &[Command] = &[Command {
     ..Command::BASE
 }];
 
-/// The one user.
-pub const DEFAULT_USER: &[u8] = b"default";
 /// Bits of a password that was not asked to have so many.
 const PASSWORD_BITS: i64 = 256;
 /// Bits that a password may have at most.
@@ -163,13 +164,13 @@ const HELP: &[&str] = &[
     "LIST",
     "    Show all users with their rules.",
     "LOAD",
-    "    Read the users from their file, of which this server has none.",
+    "    Read the users anew from their file, all or none.",
     "LOG [<count> | RESET]",
-    "    Show refused logins, or forget them.",
+    "    Show what was refused to users, or forget it.",
     "SAVE",
-    "    Write the users into their file, of which this server has none.",
+    "    Write the users into their file.",
     "SETUSER <username> <attribute> [<attribute> ...]",
-    "    Refused: there is one user, 'default', and its password is the directive requirepass.",
+    "    Make a user, or change it, by rules such as on, >password, ~keys, &channels and +command.",
     "USERS",
     "    List the names of all users.",
     "WHOAMI",
@@ -181,76 +182,110 @@ fn help(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
 }
 
 fn whoami(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
-    ctx.reply.bulk(DEFAULT_USER);
+    let client = &ctx.state.clients[ctx.client];
+    let name = ctx.state.user_of(client).map(|user| &*ctx.state.users.get(user).name);
+    ctx.reply.bulk_or_null(name);
     DONE
 }
 
 fn users(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
-    ctx.reply.array(1);
-    ctx.reply.bulk(DEFAULT_USER);
+    let users = &ctx.state.users;
+    ctx.reply.array(users.iter().len());
+    users.iter().for_each(|user| ctx.reply.bulk(&user.name));
     DONE
 }
 
-/// The SHA-256 of the user's password in hex digits, if it has one.
-fn password_digest(ctx: &Ctx<'_>) -> Option<String> {
-    let password = &ctx.state.config.requirepass;
-    (!password.is_empty()).then(|| hex(&Sha256::digest(password)))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn list(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
-    let login = match password_digest(ctx) {
-        None => "nopass sanitize-payload".to_string(),
-        Some(digest) => format!("sanitize-payload #{digest}"),
-    };
-    ctx.reply.array(1);
-    ctx.reply.text(&format!("user default on {login} ~* &* +@all"));
+    let lines = ctx.state.users.lines();
+    ctx.reply.array(lines.len());
+    lines.iter().for_each(|line| ctx.reply.bulk(line));
     DONE
 }
 
 fn getuser(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
-    if args.at(2) != DEFAULT_USER {
+    let Some(user) = ctx.state.users.by_name(args.at(2)) else {
         ctx.reply.null();
         return DONE;
-    }
-    let digest = password_digest(ctx);
-    let flags: &[&str] = if digest.is_some() { &["on", "sanitize-payload"] } else { &["on", "nopass", "sanitize-payload"] };
+    };
     let reply = &mut ctx.reply;
     reply.map(6);
     reply.text("flags");
-    reply.set(flags.len());
-    flags.iter().for_each(|flag| reply.text(flag));
+    reply.set(user.flags().count());
+    user.flags().for_each(|flag| reply.text(flag));
     reply.text("passwords");
-    reply.array(digest.iter().len());
-    digest.iter().for_each(|digest| reply.text(digest));
-    for (name, rule) in [("commands", "+@all"), ("keys", "~*"), ("channels", "&*")] {
-        reply.text(name);
-        reply.text(rule);
-    }
+    reply.array(user.passwords.len());
+    user.passwords.iter().for_each(|password| reply.bulk(&password.0));
+    describe_selector(reply, &user.root);
     reply.text("selectors");
-    reply.array(0);
+    reply.array(user.selectors.len());
+    for selector in &user.selectors {
+        reply.map(3);
+        describe_selector(reply, selector);
+    }
     DONE
 }
 
-fn setuser(_: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
-    Err(Error::fixed("ERR ACL SETUSER is not available: there is one user, 'default', who may do everything; its password is requirepass"))
+/// Three pairs of a map.
+fn describe_selector(reply: &mut Reply<'_>, selector: &Selector) {
+    for (name, text) in [("commands", selector.command_text()), ("keys", selector.key_text()), ("channels", selector.channel_text())] {
+        reply.text(name);
+        reply.bulk(&text);
+    }
+}
+
+/// All rules are obeyed, or none.
+fn setuser(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
+    let name = args.at(2);
+    if has_spaces(name) {
+        return Err(Error::fixed("ERR Usernames can't contain spaces or null characters"));
+    }
+    let words: Vec<&[u8]> = args.from(3).iter().collect();
+    let rules = join_selectors(&words)
+        .map_err(|at| Error::quoting("ERR Unmatched parenthesis in acl selector starting at '{}'.", &[words[at]]))?;
+    let book = rulebook(&ctx.state.registry, &ctx.state.config);
+    let mut user = ctx.state.users.by_name(name).cloned().unwrap_or_else(|| User::new(name, book));
+    for rule in &rules {
+        user.apply(rule, book)
+            .map_err(|error| Error::quoting("ERR Error in ACL SETUSER modifier '{}': {}", &[rule, error.text().as_bytes()]))?;
+    }
+    ctx.state.put_user(ctx.db.space(), user);
+    ctx.reply.ok();
+    DONE
 }
 
 fn deluser(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
-    if args.from(2).iter().any(|name| name == DEFAULT_USER) {
+    let names = args.from(2);
+    if names.iter().any(|name| until_zero(name) == DEFAULT_NAME) {
         return Err(Error::fixed("ERR The 'default' user cannot be removed"));
     }
-    ctx.reply.integer(0);
+    let deleted = names.iter().filter(|name| ctx.state.remove_user(ctx.db.space(), name)).count();
+    ctx.reply.count(deleted);
     DONE
 }
 
-fn no_file(_: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
-    Err(Error::fixed(
-        "ERR This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER command and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in order to store users in the Redis configuration.",
-    ))
+const NO_FILE: Error = Error::fixed(
+    "ERR This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER command and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in order to store users in the Redis configuration.",
+);
+
+fn load(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
+    if ctx.state.config.aclfile.is_empty() {
+        return Err(NO_FILE);
+    }
+    ctx.state.load_user_file(ctx.db.space()).map_err(|error| Error::new(format!("ERR {error}")))?;
+    ctx.reply.ok();
+    DONE
+}
+
+fn save(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
+    if ctx.state.config.aclfile.is_empty() {
+        return Err(NO_FILE);
+    }
+    if let Err(reason) = ctx.state.save_user_file() {
+        log::warn!("The file of users cannot be written: {reason}");
+        return Err(Error::fixed("ERR There was an error trying to save the ACLs. Please check the server logs for more information"));
+    }
+    ctx.reply.ok();
+    DONE
 }
 
 fn cat(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
@@ -277,6 +312,10 @@ fn cat(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     DONE
 }
 
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn genpass(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     if args.len() > 3 {
         return Err(dispatch::wrong_subcommand(ctx, args));
@@ -292,18 +331,29 @@ fn genpass(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
 }
 
 fn dryrun(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
-    if args.at(2) != DEFAULT_USER {
+    let Some(user) = ctx.state.users.by_name(args.at(2)) else {
         return Err(Error::quoting("ERR User '{}' not found", &[args.at(2)]));
-    }
+    };
     let registry = &ctx.state.registry;
     let Some(id) = registry.resolve(args.at(3), args.get(4)) else {
         return Err(Error::quoting("ERR Command '{}' not found", &[args.at(3)]));
     };
-    let command = registry.get(id);
-    if !command.row.takes(args.len() - 3) {
+    let (command, request) = (registry.get(id), args.from(3));
+    if !command.row.takes(request.len()) {
         return Err(Error::arity(&command.full_name));
     }
-    ctx.reply.ok();
+    let Err(denial) = user.check(registry, id, request) else {
+        ctx.reply.ok();
+        return DONE;
+    };
+    let word = until_zero(request.at(denial.at));
+    let told = |what: &[u8]| [b"User ", &*user.name, b" has no permissions to access the '", word, b"' ", what].concat();
+    let text = match denial.what {
+        Forbidden::Command => missing(registry, &user.name, denial, id),
+        Forbidden::Key => told(b"key"),
+        Forbidden::Channel => told(b"channel"),
+    };
+    ctx.reply.bulk(&text);
     DONE
 }
 
@@ -312,14 +362,14 @@ fn log(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
         _ if args.len() > 3 => return Err(dispatch::wrong_subcommand(ctx, args)),
         None => LOG_SHOWN,
         Some(word) if word.eq_ignore_ascii_case(b"reset") => {
-            ctx.state.access_log.clear();
+            ctx.state.users.log.clear();
             ctx.reply.ok();
             return DONE;
         }
         Some(count) => usize::try_from(integer(count)?).unwrap_or(0),
     };
     let now_ms = ctx.now().0;
-    let entries = ctx.state.access_log.entries();
+    let entries = ctx.state.users.log.entries();
     ctx.reply.array(entries.len().min(shown));
     for entry in entries.iter().take(shown) {
         describe(&mut ctx.reply, entry, now_ms);
@@ -332,9 +382,9 @@ fn describe(reply: &mut Reply<'_>, entry: &Entry, now_ms: i64) {
     reply.text("count");
     reply.integer(i64::try_from(entry.count).unwrap_or(i64::MAX));
     let facts: [(&str, &[u8]); 4] = [
-        ("reason", b"auth"),
-        ("context", if entry.in_transaction { b"multi" } else { b"toplevel" }),
-        ("object", &entry.command),
+        ("reason", entry.reason.word().as_bytes()),
+        ("context", entry.context.word().as_bytes()),
+        ("object", &entry.object),
         ("username", &entry.user),
     ];
     for (name, fact) in facts {

@@ -6,14 +6,14 @@
 use crate::base::clock::Millis;
 use crate::base::number;
 use crate::config::ClientClass;
-use crate::resp::Protocol;
 use crate::resp::request::Args;
 use crate::server::client::{Client, ClientFlags, ClientKey};
+use crate::server::client_line::{describe, letters};
 use crate::server::context::{Ctx, DONE, Outcome, integer};
 use crate::server::error::Error;
 use crate::server::gates::Why;
 use crate::server::row::{Command, Flags};
-use crate::server::tracking::Mode;
+use crate::server::users::UserId;
 use crate::server::{Later, State, dispatch};
 
 use super::connection::{client_name, is_plain};
@@ -302,80 +302,6 @@ fn list(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     DONE
 }
 
-/// The letters of a client's state.
-fn letters(client: &Client) -> String {
-    let watching = client.subscriptions.as_ref().is_some_and(|s| !s.is_empty());
-    let tracking = client.tracking.as_ref();
-    let flags = client.flags;
-    let states = [
-        (flags.any(ClientFlags::MONITOR), 'O'),
-        (flags.any(ClientFlags::REPLICA) && !flags.any(ClientFlags::MONITOR), 'S'),
-        (flags.any(ClientFlags::PRIMARY), 'M'),
-        (watching, 'P'),
-        (flags.any(ClientFlags::MULTI), 'x'),
-        (flags.any(ClientFlags::BLOCKED.or(ClientFlags::PAUSED)), 'b'),
-        (flags.any(ClientFlags::TRACKING), 't'),
-        (tracking.is_some_and(|tracking| tracking.broken_redirect), 'R'),
-        (tracking.is_some_and(|tracking| tracking.mode == Mode::Broadcast), 'B'),
-        (flags.any(ClientFlags::DIRTY_CAS), 'd'),
-        (flags.any(ClientFlags::CLOSE_AFTER_REPLY), 'c'),
-        (flags.any(ClientFlags::CLOSE_NOW), 'A'),
-        (flags.any(ClientFlags::UNIX_SOCKET), 'U'),
-        (flags.any(ClientFlags::NO_EVICT), 'e'),
-        (flags.any(ClientFlags::NO_TOUCH), 'T'),
-    ];
-    let shown: String = states.iter().filter(|(on, _)| *on).map(|(_, letter)| *letter).collect();
-    if shown.is_empty() { "N".to_string() } else { shown }
-}
-
-/// One line of CLIENT LIST.
-pub fn describe(state: &State, key: ClientKey, text: &mut Vec<u8>) {
-    let client = &state.clients[key];
-    let now = state.now.unix;
-    let seconds = |since| now.saturating_sub(since).0.max(0) / 1_000_000;
-    let subscriptions = client.subscriptions.as_ref();
-    let queued = client.transaction.as_ref().filter(|_| client.flags.any(ClientFlags::MULTI));
-    let command = client.last_command.map_or("NULL", |id| state.registry.get(id).full_name.as_str());
-    let facts = [("age", seconds(client.connected_at)), ("idle", seconds(client.active_at))];
-    text.extend_from_slice(
-        format!("id={} addr={} laddr={} fd={} name=", client.id, client.peer.address, client.peer.local_address, client.peer.descriptor)
-            .as_bytes(),
-    );
-    text.extend_from_slice(&client.name);
-    for (name, value) in facts {
-        text.extend_from_slice(format!(" {name}={value}").as_bytes());
-    }
-    let multi = if client.flags.any(ClientFlags::MULTI) { queued.map_or(0, |t| t.queue.len() as i64) } else { -1 };
-    let rest = format!(
-        " flags={} db={} sub={} psub={} ssub={} multi={multi} watch={} qbuf={} qbuf-free=0 argv-mem=0 multi-mem={} rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events={} cmd={command} user=default redir={} resp={}",
-        letters(client),
-        client.db.0,
-        subscriptions.map_or(0, |s| s.channels.len()),
-        subscriptions.map_or(0, |s| s.patterns.len()),
-        subscriptions.map_or(0, |s| s.shards.len()),
-        client.watched.len(),
-        client.pending_input.saturating_sub(client.partial.parsed()),
-        queued.map_or(0, |t| t.bytes()),
-        client.output.tail.capacity(),
-        client.output.tail.capacity(),
-        client.output.tail.len(),
-        client.output.blocks(),
-        client.output.memory(),
-        client.memory(),
-        if client.output.is_empty() { "r" } else { "rw" },
-        tracking::shown_redirect(client.tracking.as_deref()),
-        if client.protocol == Protocol::Resp3 { 3 } else { 2 },
-    );
-    text.extend_from_slice(rest.as_bytes());
-    text.extend_from_slice(b" lib-name=");
-    text.extend_from_slice(&client.library);
-    text.extend_from_slice(b" lib-ver=");
-    text.extend_from_slice(&client.library_version);
-    text.extend_from_slice(
-        format!(" io-thread=0 tot-net-in={} tot-net-out={} tot-cmds={}\n", client.bytes_in, client.bytes_out, client.commands).as_bytes(),
-    );
-}
-
 /// The type of a client as TYPE names it.
 fn class(client: &Client) -> Class {
     if client.flags.any(ClientFlags::PRIMARY) {
@@ -420,7 +346,7 @@ enum Purpose {
 struct Filter<'a> {
     ids: Option<Vec<i64>>,
     class: Option<Class>,
-    user: Option<&'a [u8]>,
+    user: Option<UserId>,
     address: Option<&'a [u8]>,
     local_address: Option<&'a [u8]>,
     ip: Option<&'a [u8]>,
@@ -473,8 +399,7 @@ impl<'a> Filter<'a> {
     fn take(&mut self, state: &State, option: &[u8], value: &'a [u8]) -> Result<(), Error> {
         match option {
             b"type" => self.class = Some(Class::named(value)?),
-            b"user" if value != b"default" => return Err(Error::quoting("ERR No such user '{}'", &[value])),
-            b"user" => self.user = Some(value),
+            b"user" => self.user = Some(state.users.id(value).ok_or_else(|| Error::quoting("ERR No such user '{}'", &[value]))?),
             b"addr" => self.address = Some(value),
             b"laddr" => self.local_address = Some(value),
             b"ip" => self.ip = Some(value),
@@ -505,7 +430,7 @@ impl<'a> Filter<'a> {
         let shown = letters(client);
         self.ids.as_ref().is_none_or(|ids| i64::try_from(client.id).is_ok_and(|id| ids.contains(&id)))
             && self.class.is_none_or(|wanted| wanted == class(client))
-            && is(self.user, b"default")
+            && self.user.is_none_or(|user| state.user_of(client) == Some(user))
             && is(self.address, client.peer.address.as_bytes())
             && is(self.local_address, client.peer.local_address.as_bytes())
             && is(self.ip, ip.as_bytes())
@@ -539,7 +464,8 @@ fn kill(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     if args.len() == 3 {
         let filter = Filter { address: Some(args.at(2)), ..Filter::default() };
         let found = filter.matching(ctx.state, ctx.client).first().copied();
-        close(ctx, found.ok_or(Error::fixed("ERR No such client"))?);
+        let found = found.ok_or(Error::fixed("ERR No such client"))?;
+        ctx.state.hang_up(ctx.db.space(), found);
         ctx.reply.ok();
         return DONE;
     }
@@ -547,21 +473,9 @@ fn kill(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     let doomed = filter.matching(ctx.state, ctx.client);
     ctx.reply.count(doomed.len());
     for key in doomed {
-        close(ctx, key);
+        ctx.state.hang_up(ctx.db.space(), key);
     }
     DONE
-}
-
-/// Closes a client: the caller after its reply, another at once, and takes nothing more for it.
-fn close(ctx: &mut Ctx<'_>, key: ClientKey) {
-    if key == ctx.client {
-        ctx.state.close_after_reply(key);
-        return;
-    }
-    ctx.state.release(ctx.db.space(), key);
-    ctx.state.close_now(key, "CLIENT KILL");
-    // the rest is done when the turn ends, but the peer is to know now
-    (ctx.state.host.hang_up)(ctx.state.clients[key].peer.descriptor);
 }
 
 fn pause(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {

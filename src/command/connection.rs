@@ -8,14 +8,12 @@ use crate::keyspace::DbIndex;
 use crate::resp::Protocol;
 use crate::resp::request::Args;
 use crate::server::REDIS_VERSION;
-use crate::server::access_log::Entry;
 use crate::server::client::ClientFlags;
 use crate::server::context::{Ctx, DONE, Outcome, integer};
 use crate::server::error::Error;
 use crate::server::row::{Command, Flags};
+use crate::server::users::DEFAULT_NAME;
 
-use super::acl::DEFAULT_USER;
-use super::client::describe;
 
 /// What the rows of the family have in common.
 const ROW: Command = Command { group: "connection", acl: &["connection"], ..Command::BASE };
@@ -93,54 +91,18 @@ const SPECIAL_CHARACTERS: Error = Error::fixed("ERR Client names cannot contain 
 
 fn auth(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     let (user, password) = match args.len() {
-        2 if ctx.state.config.requirepass.is_empty() => {
+        2 if ctx.state.users.default_user().needs_no_password => {
             return Err(Error::fixed(
                 "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?",
             ));
         }
-        2 => (b"default".as_slice(), args.at(1)),
+        2 => (DEFAULT_NAME, args.at(1)),
         3 => (args.at(1), args.at(2)),
         _ => return Err(Error::SYNTAX),
     };
-    log_in(ctx, args, user, password)?;
+    ctx.state.log_in(ctx.client, user, password, args.at(0))?;
     ctx.reply.ok();
     DONE
-}
-
-/// Logs the client in, or says why not.
-fn log_in(ctx: &mut Ctx<'_>, args: Args<'_>, user: &[u8], password: &[u8]) -> Result<(), Error> {
-    let wanted = &ctx.state.config.requirepass;
-    if user != DEFAULT_USER || !wanted.is_empty() && !same_secret(wanted, password) {
-        note_refusal(ctx, args, user);
-        return Err(Error::WRONG_PASS);
-    }
-    ctx.client().flags.set(ClientFlags::AUTHENTICATED, true);
-    Ok(())
-}
-
-/// Counts and logs a refused login.
-fn note_refusal(ctx: &mut Ctx<'_>, args: Args<'_>, user: &[u8]) {
-    let mut client = Vec::new();
-    describe(ctx.state, ctx.client, &mut client);
-    let at_ms = ctx.now().0;
-    let attempt = Entry {
-        id: 0,
-        count: 1,
-        in_transaction: ctx.client().flags.any(ClientFlags::MULTI),
-        command: args.at(0).into(),
-        user: user.into(),
-        client: client.trim_ascii_end().into(),
-        created_ms: at_ms,
-        updated_ms: at_ms,
-    };
-    let most = usize::try_from(ctx.state.config.acllog_max_len).unwrap_or(usize::MAX);
-    ctx.state.access_log.note(attempt, most);
-    ctx.state.stats.access_denied += 1;
-}
-
-/// Compares in a time that tells nothing of where the two differ.
-fn same_secret(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |differs, (a, b)| differs | a ^ b) == 0
 }
 
 /// The name if a client may be called so. The empty name is none.
@@ -175,7 +137,7 @@ fn hello(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
         }
     }
     if let Some((user, password)) = login {
-        log_in(ctx, args, user, password)?;
+        ctx.state.log_in(ctx.client, user, password, args.at(0))?;
     }
     if !ctx.client().flags.any(ClientFlags::AUTHENTICATED) {
         return Err(Error::fixed(
@@ -271,10 +233,9 @@ fn reset(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
     }
     let key = ctx.client;
     ctx.state.forget(ctx.db.space(), key);
-    let authenticated = ctx.state.config.requirepass.is_empty();
+    ctx.state.log_out(key);
     let client = ctx.client();
     client.flags.set(SHED, false);
-    client.flags.set(ClientFlags::AUTHENTICATED, authenticated);
     client.name = Box::default();
     client.db = DbIndex(0);
     client.protocol = Protocol::Resp2;

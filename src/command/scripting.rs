@@ -27,6 +27,8 @@ use crate::server::error::Error;
 use crate::server::monitor;
 use crate::server::registry::CommandId;
 use crate::server::row::{Command, Flags, KeySpec};
+use crate::server::users::log::Context;
+use crate::server::users::sessions::missing;
 
 const RUNS: Flags = Flags::NOSCRIPT.or(Flags::STALE).or(Flags::SKIP_MONITOR).or(Flags::NO_MANDATORY_KEYS).or(Flags::MOVABLE_KEYS);
 pub(super) const WRITES: Flags = RUNS.or(Flags::MAY_REPLICATE);
@@ -385,8 +387,9 @@ impl Host for Caller<'_> {
         self.standing.db = ctx.db.index();
     }
 
-    fn knows(&mut self, request: Args<'_>) -> bool {
-        self.state.registry.resolve(request.at(0), request.get(1)).is_some()
+    fn may(&mut self, request: Args<'_>) -> Option<bool> {
+        let id = self.state.registry.resolve(request.at(0), request.get(1))?;
+        Some(self.state.measure(self.client, id, request).is_ok())
     }
 
     fn attend(&mut self) -> Verdict {
@@ -427,6 +430,13 @@ impl Caller<'_> {
         if gates.stale && !row.flags.any(Flags::STALE) {
             return Err(Error::fixed("ERR Can not execute the command on a stale replica"));
         }
+        if let Err(denial) = self.state.measure(self.client, id, request) {
+            self.state.note_denial(self.client, denial, Context::Script, id, request);
+            let name = self.state.shown_user(&self.state.clients[self.client]);
+            let missing = missing(&self.state.registry, name, denial, id);
+            return Err(Error::bytes([b"ERR ACL failure in script: ", missing.as_slice()].concat()));
+        }
+        let gates = &self.state.gates;
         let writes = row.flags.any(Flags::WRITE);
         if self.standing.read_only && (writes || row.flags.any(Flags::MAY_REPLICATE)) {
             return Err(Error::fixed("ERR Write commands are not allowed from read-only scripts."));

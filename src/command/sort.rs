@@ -145,7 +145,7 @@ impl<'a> Pattern<'a> {
 }
 
 impl<'a> Request<'a> {
-    fn parse(args: Args<'a>, may_store: bool) -> Result<Self, Error> {
+    fn parse(args: Args<'a>, may_store: bool, sees_all: bool) -> Result<Self, Error> {
         let mut request = Request {
             key: args.at(1),
             by: None,
@@ -174,10 +174,16 @@ impl<'a> Request<'a> {
                 request.store = Some(key);
                 at += 1;
             } else if let (true, Some(pattern)) = (args.is(at, "by"), next) {
+                if pattern.contains(&b'*') && !sees_all {
+                    return Err(Error::fixed("ERR BY option of SORT denied due to insufficient ACL permissions."));
+                }
                 request.unsorted |= !pattern.contains(&b'*');
                 request.by = Some(Pattern::parse(pattern));
                 at += 1;
             } else if let (true, Some(pattern)) = (args.is(at, "get"), next) {
+                if !sees_all {
+                    return Err(Error::fixed("ERR GET option of SORT denied due to insufficient ACL permissions."));
+                }
                 request.get.push(Pattern::parse(pattern));
                 at += 1;
             } else {
@@ -197,13 +203,18 @@ impl<'a> Request<'a> {
     }
 }
 
+/// Whether the user may read whatever BY and GET look up: which keys these are nobody knows beforehand.
+fn sees_all(ctx: &Ctx<'_>, args: Args<'_>) -> bool {
+    ctx.state.may_read_all_keys(ctx.client, ctx.command, args)
+}
+
 fn sort(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
-    let request = Request::parse(args, true)?;
+    let request = Request::parse(args, true, sees_all(ctx, args))?;
     run(ctx, request)
 }
 
 fn sort_ro(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
-    let request = Request::parse(args, false)?;
+    let request = Request::parse(args, false, sees_all(ctx, args))?;
     run(ctx, request)
 }
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::resp::request::Args;
+use crate::server::client_line::redirect;
 use crate::server::context::{Ctx, DONE, Outcome, integer};
 use crate::server::error::Error;
 use crate::server::row::{Command, Flags};
@@ -211,22 +212,15 @@ fn caching(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     DONE
 }
 
-/// The client that messages are redirected to: 0 for none, -1 without tracking.
-pub(super) fn shown_redirect(tracking: Option<&Tracking>) -> i64 {
-    match tracking {
-        None => -1,
-        Some(tracking) => tracking.redirect.map_or(0, |id| i64::try_from(id).unwrap_or(i64::MAX)),
-    }
-}
-
 fn getredir(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
-    let shown = shown_redirect(ctx.client().tracking.as_deref());
+    let shown = redirect(ctx.client());
     ctx.reply.integer(shown);
     DONE
 }
 
 fn trackinginfo(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
-    let tracking = ctx.state.clients[ctx.client].tracking.as_deref();
+    let client = &ctx.state.clients[ctx.client];
+    let tracking = client.tracking.as_deref();
     let mut flags = vec![if tracking.is_some() { "on" } else { "off" }];
     if let Some(tracking) = tracking {
         match tracking.mode {
@@ -243,7 +237,7 @@ fn trackinginfo(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
     ctx.reply.set(flags.len());
     flags.iter().for_each(|flag| ctx.reply.text(flag));
     ctx.reply.text("redirect");
-    ctx.reply.integer(shown_redirect(tracking));
+    ctx.reply.integer(redirect(client));
     ctx.reply.text("prefixes");
     ctx.reply.array(tracking.map_or(0, |tracking| tracking.prefixes.len()));
     for prefix in tracking.iter().flat_map(|tracking| &tracking.prefixes) {

@@ -7,6 +7,8 @@ use crate::server::dispatch;
 use crate::server::error::Error;
 use crate::server::row::{Command, Flags, KeySpec, RO};
 use crate::server::transaction::UnderWay;
+use crate::server::users::log::Context;
+use crate::server::users::selector::Forbidden;
 
 const ALWAYS: Flags = Flags::NOSCRIPT.or(Flags::LOADING).or(Flags::STALE);
 const QUICK: Flags = ALWAYS.or(Flags::FAST).or(Flags::ALLOW_BUSY);
@@ -105,19 +107,23 @@ fn run_queue(ctx: &mut Ctx<'_>) -> Outcome {
     ctx.state.unwatch(ctx.db.space(), ctx.client);
     let mut transaction = ctx.client().transaction.take().unwrap_or_default();
     let mark = ctx.reply.mark();
-    let (first, started) = match transaction.under_way.take() {
+    let (first, started, goes_on) = match transaction.under_way.take() {
         Some(UnderWay { at, replies, started }) => {
             ctx.reply.raw(&replies);
-            (at, started)
+            (at, started, true)
         }
         None => {
             ctx.reply.array(transaction.queue.len());
-            (0, ctx.state.command_started)
+            (0, ctx.state.command_started, false)
         }
     };
     let must_not_block = std::mem::replace(&mut ctx.must_not_block, true);
     for (at, (command, request)) in transaction.queue.iter().enumerate().skip(first) {
         ctx.command = *command;
+        // users may have changed since it was queued, or by a command before it
+        if !(goes_on && at == first) && is_refused(ctx, request.args()) {
+            continue;
+        }
         let before = ctx.reply.mark();
         if let Flow::Block(block) = dispatch::call(ctx, request.args()) {
             ctx.reply.cut_back(before);
@@ -135,6 +141,23 @@ fn run_queue(ctx: &mut Ctx<'_>) -> Outcome {
     ctx.state.discard(ctx.db.space(), ctx.client);
     ctx.propagate_nothing();
     DONE
+}
+
+/// Whether a queued command is not allowed any more. Then it is answered with an error.
+fn is_refused(ctx: &mut Ctx<'_>, args: Args<'_>) -> bool {
+    let Err(denial) = ctx.state.measure(ctx.client, ctx.command, args) else { return false };
+    ctx.state.note_denial(ctx.client, denial, Context::Multi, ctx.command, args);
+    let reason = match denial.what {
+        Forbidden::Command => "no permission to execute the command or subcommand",
+        Forbidden::Key => "no permission to touch the specified keys",
+        Forbidden::Channel => "no permission to access one of the channels used as arguments",
+    };
+    let error = Error::new(format!(
+        "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command is no longer allowed for the following reason: {reason}"
+    ));
+    ctx.reply.error(error.text());
+    ctx.state.count_error(&error);
+    true
 }
 
 fn watch(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {

@@ -57,7 +57,6 @@ impl Row {
 const CLUSTER: &str = "this server does not form clusters";
 const TLS: &str = "this server does not speak TLS";
 const DEFRAG: &str = "this server does not move live data to defragment memory";
-const USERS: &str = "this server has the default user only";
 const THREADS: &str = "one thread does all the work";
 const RDMA: &str = "this server speaks TCP and Unix sockets only";
 const MPTCP: &str = "this server does not use multipath TCP";
@@ -134,11 +133,7 @@ pub(super) static ROWS: &[Row] = &[
         .is(Shape::Text(any_text), Settable)
         .off(&["C", "POSIX"])
         .about("Locale by which SORT ALPHA compares."),
-    // ---- modules, users
-    absent("aclfile", "", USERS).is(Shape::Text(any_text), Fixed).about("File that holds users."),
-    absent("acl-pubsub-default", "resetchannels", USERS)
-        .is(Shape::Word(&["allchannels", "resetchannels"]), Settable)
-        .about("Channels that a new user may use."),
+    // ---- modules
     absent("extended-redis-compatibility", "no", "this server reports its own name")
         .is(BOOL, Hidden)
         .about("Reports the name and version of Redis where clients look for it."),

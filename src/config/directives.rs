@@ -26,7 +26,7 @@ use super::shape::{
 };
 use super::values::{ClientMemory, Field, KeyspaceEvents, MaxMemory, OutputLimits, SavePoint, Value};
 use super::words::{
-    AppendFsync, DisklessLoad, Guard, LogLevel, MaxmemoryPolicy, OomScoreAdj, PropagationFailure, RdbVersionCheck, ShutdownActions,
+    AppendFsync, ChannelsDefault, DisklessLoad, Guard, LogLevel, MaxmemoryPolicy, OomScoreAdj, PropagationFailure, RdbVersionCheck, ShutdownActions,
     Supervised, SyslogFacility,
 };
 
@@ -97,6 +97,17 @@ pub struct Renaming {
     pub blame: String,
 }
 
+/// A line `user`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserLine {
+    /// The user.
+    pub name: Box<[u8]>,
+    /// Its rules.
+    pub rules: Vec<Vec<u8>>,
+    /// What to tell the operator before the reason if they make no sense: where the line stands.
+    pub blame: String,
+}
+
 /// Generates [`Config`] and its rows from the table below.
 macro_rules! settings {
     ($($name:literal $(| $alias:literal)?, $field:ident: $type:ty = $default:expr, $shape:expr, $change:ident,
@@ -109,6 +120,8 @@ macro_rules! settings {
             pub config_file: Option<String>,
             /// What `rename-command` asks for, in order.
             pub renamed_commands: Vec<Renaming>,
+            /// The `user` lines, in order.
+            pub users: Vec<UserLine>,
             /// Values other than the default of the directives that change nothing here.
             pub(super) inert: BTreeMap<&'static str, Value>,
         }
@@ -120,6 +133,7 @@ macro_rules! settings {
                     $($field: Default::default(),)*
                     config_file: None,
                     renamed_commands: Vec::new(),
+                    users: Vec::new(),
                     inert: BTreeMap::new(),
                 }
             }
@@ -241,7 +255,11 @@ settings! {
 
     // ---- access
     "requirepass", requirepass: Vec<u8> = "", Shape::Secret, Settable,
-        "Password of the default user.";
+        "Password of the default user; empty lets everybody in.";
+    "aclfile", aclfile: String = "", Shape::Text(any_text), Fixed,
+        "File of users, a line each as ACL LIST shows them; ACL LOAD reads it, ACL SAVE writes it.";
+    "acl-pubsub-default", acl_pubsub_default: ChannelsDefault = "resetchannels", Shape::Word(ChannelsDefault::WORDS), Settable,
+        "Channels that a new user may use: all or none.";
     "acllog-max-len", acllog_max_len: u64 = "128", int(0, LONG), Settable,
         "Number of refused logins that ACL LOG remembers.";
 

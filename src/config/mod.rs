@@ -24,10 +24,10 @@ pub mod values;
 pub mod words;
 
 pub use access::{Applied, Caller, SetError};
-pub use directives::Config;
+pub use directives::{Config, UserLine};
 pub use parse::{Disk, Files, Startup, start};
 pub use values::{ClientClass, ClientMemory, KeyspaceEvents, MaxMemory, OutputLimit, OutputLimits, SavePoint};
 pub use words::{
-    AppendFsync, DisklessLoad, Guard, LogLevel, MaxmemoryPolicy, OomScoreAdj, PropagationFailure, RdbVersionCheck, ShutdownActions,
+    AppendFsync, ChannelsDefault, DisklessLoad, Guard, LogLevel, MaxmemoryPolicy, OomScoreAdj, PropagationFailure, RdbVersionCheck, ShutdownActions,
     Supervised, SyslogFacility,
 };

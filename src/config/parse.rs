@@ -19,7 +19,7 @@
 
 use std::io::{self, Read};
 
-use super::directives::{self, Adds, Config, Renaming};
+use super::directives::{self, Adds, Config, Renaming, UserLine};
 use super::shape::Shape;
 use crate::base::{glob, text};
 
@@ -30,9 +30,6 @@ pub const MAX_FILES: usize = 1000;
 
 /// Directives that older versions had, which Redis still passes over when they have one value.
 const RETIRED: [&[u8]; 3] = [b"list-max-ziplist-entries", b"list-max-ziplist-value", b"lua-replicate-commands"];
-/// What a `user` line may say of the default user without changing what it may do.
-const FULL_RIGHTS: [&[u8]; 9] = [b"on", b"nopass", b"sanitize-payload", b"~*", b"&*", b"+@all", b"allkeys", b"allchannels", b"allcommands"];
-
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Startup {
@@ -308,7 +305,10 @@ impl Loader<'_> {
                 Ok(())
             }
             (b"loadmodule", [_, ..]) => Err("loadmodule is not available: this server loads no modules".into()),
-            (b"user", [user, rules @ ..]) => check_user(user, rules),
+            (b"user", [user, rules @ ..]) => {
+                self.config.users.push(UserLine { name: user.as_slice().into(), rules: rules.to_vec(), blame: line.blame() });
+                Ok(())
+            }
             (retired, [_]) if RETIRED.contains(&retired) => Ok(()),
             _ => Err("Bad directive or wrong number of arguments".into()),
         }
@@ -339,16 +339,6 @@ pub(super) fn trim_line(line: &[u8]) -> &[u8] {
     let start = line.iter().position(|byte| !blank(byte)).unwrap_or(line.len());
     let end = line.iter().rposition(|byte| !blank(byte)).map_or(start, |last| last + 1);
     &line[start..end]
-}
-
-/// Accepts a `user` line that leaves the default user as it is: Redis writes one into the files it
-/// rewrites.
-fn check_user(user: &[u8], rules: &[Vec<u8>]) -> Result<(), LineError> {
-    let full = |rule: &Vec<u8>| FULL_RIGHTS.iter().any(|known| rule.eq_ignore_ascii_case(known));
-    if user == b"default" && rules.iter().all(full) {
-        return Ok(());
-    }
-    Err("user is not available: this server has the default user only, with all rights".into())
 }
 
 /// The existing paths that match a pattern, sorted as the shell does. A wildcard does not match a

@@ -80,6 +80,11 @@ words! {
 }
 
 words! {
+    /// Which channels a user may use that was told nothing of channels.
+    ChannelsDefault, default ResetChannels { AllChannels = "allchannels", ResetChannels = "resetchannels" }
+}
+
+words! {
     /// Which init system, if any, is told that the server is ready.
     Supervised, default No {
         Upstart = "upstart", Systemd = "systemd", Auto = "auto", No = "no",

@@ -107,6 +107,7 @@ pub fn host() -> Host {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             other => other.map_err(|error| reason(&error)),
         },
+        read_present: |path| fs::read(path).map_err(|error| reason(&error)),
         replace: |path, text| replace(path, text).map_err(|error| reason(&error)),
         raise_descriptor_limit,
         allow_huge_pages: huge_pages::allow,

@@ -25,8 +25,8 @@ pub trait Host {
     /// Runs a command and appends its reply, or the error that stopped it, in a protocol.
     fn call(&mut self, request: Args<'_>, protocol: Protocol, replication: Replication, reply: &mut Vec<u8>);
 
-    /// Whether there is such a command for the client.
-    fn knows(&mut self, request: Args<'_>) -> bool;
+    /// Whether the client may run a command; `None` if there is none.
+    fn may(&mut self, request: Args<'_>) -> Option<bool>;
 
     /// A script has run for a while: whether it may go on.
     fn attend(&mut self) -> Verdict;
@@ -272,8 +272,12 @@ impl Run {
                     host.call(lane.request.borrow().args(), lane.protocol.get(), lane.replication.get(), &mut reply);
                     answer = Answer::GoOn;
                 }
-                CoroutineResult::Yield(Wish::Knows) => {
-                    answer = if host.knows(lane.request.borrow().args()) { Answer::GoOn } else { Answer::Unknown };
+                CoroutineResult::Yield(Wish::MayCall) => {
+                    answer = match host.may(lane.request.borrow().args()) {
+                        Some(true) => Answer::GoOn,
+                        Some(false) => Answer::Forbidden,
+                        None => Answer::Unknown,
+                    };
                 }
                 CoroutineResult::Yield(Wish::Clock) => match host.attend() {
                     Verdict::GoOn => answer = Answer::GoOn,

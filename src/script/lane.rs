@@ -41,8 +41,8 @@ pub enum Replication {
 pub(super) enum Wish {
     /// That the command in the lane's buffer is run; its reply is to be in the other buffer.
     Call,
-    /// Whether there is the command that the buffer names.
-    Knows,
+    /// Whether the client may run the command in the buffer.
+    MayCall,
     /// A look at the clock.
     Clock,
 }
@@ -54,6 +54,8 @@ pub(super) enum Answer {
     GoOn,
     /// There is no such command.
     Unknown,
+    /// The client may not run it.
+    Forbidden,
     /// It is to end, because somebody has said so.
     End,
 }

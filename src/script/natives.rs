@@ -55,7 +55,7 @@ fn redis(lua: &Lua, lane: &Rc<Lane>, version: &str) -> mlua::Result<Table> {
     redis.raw_set("sha1hex", lua.create_function(sha1hex)?)?;
     redis.raw_set("log", lua.create_function(log)?)?;
     redis.raw_set("call", raw::call_function(lua, lane)?)?;
-    redis.raw_set("acl_check_cmd", with_lane(lua, lane, knows)?)?;
+    redis.raw_set("acl_check_cmd", with_lane(lua, lane, may_call)?)?;
     redis.raw_set("setresp", with_lane(lua, lane, set_protocol)?)?;
     redis.raw_set("set_repl", with_lane(lua, lane, set_replication)?)?;
     Ok(redis)
@@ -92,11 +92,11 @@ fn fill(lane: &Lane, words: &MultiValue) -> mlua::Result<()> {
     Ok(())
 }
 
-fn knows(_: &Lua, lane: &Lane, words: MultiValue) -> mlua::Result<bool> {
+fn may_call(_: &Lua, lane: &Lane, words: MultiValue) -> mlua::Result<bool> {
     fill(lane, &words)?;
-    match lane.ask(Wish::Knows) {
+    match lane.ask(Wish::MayCall) {
         Answer::Unknown => Err(failure::reply("ERR Invalid command passed to redis.acl_check_cmd()")),
-        _ => Ok(true),
+        answer => Ok(answer != Answer::Forbidden),
     }
 }
 

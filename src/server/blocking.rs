@@ -244,15 +244,21 @@ impl Server {
         }
     }
 
-    /// Runs a parked command again; if it replies, its client goes on.
+    /// Runs a parked command again, if its user still may; if it replies, its client goes on.
     pub(super) fn run_parked(&mut self, key: ClientKey, timed_out: bool) {
         let Some(client) = self.state.clients.get_mut(key) else { return };
         let Some(blocked) = client.blocked.take() else { return };
         let woken = self.state.stopwatch.now();
         self.state.command_started = woken;
         self.state.request_bytes = blocked.request.args().wire_bytes();
+        // what was allowed when it began to wait may not be so now; what only goes on has been let in
+        let looks_anew = blocked.wants.is_some() && !timed_out;
         let flow = self.as_client(key, |ctx| {
             ctx.command = blocked.command;
+            if looks_anew && let Err(error) = ctx.state.admit(key, blocked.command, blocked.request.args()) {
+                dispatch::reject(ctx, &error, Some(blocked.command));
+                return Flow::Done;
+            }
             ctx.timed_out = timed_out;
             let flow = dispatch::call(ctx, blocked.request.args());
             if matches!(flow, Flow::Done) {

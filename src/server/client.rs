@@ -12,6 +12,7 @@ use super::pubsub::Subscriptions;
 use super::registry::CommandId;
 use super::tracking::Tracking;
 use super::transaction::Transaction;
+use super::users::UserId;
 use crate::base::clock::Micros;
 use crate::config::{ClientClass, Guard};
 use crate::keyspace::DbIndex;
@@ -35,7 +36,7 @@ macro_rules! client_flags {
 }
 
 client_flags! {
-    /// Has given the password, or needs none.
+    /// Has logged in, or needs not.
     AUTHENTICATED = 0;
     /// Queues commands after MULTI.
     MULTI = 1;
@@ -89,6 +90,10 @@ client_flags! {
     DEAF = 25;
     /// Was posted something that is written when it is its turn.
     POSTED = 26;
+    /// Its user may not do everything: each command is looked at.
+    RESTRICTED = 27;
+    /// Has logged in, or came while nobody had to.
+    LOGGED_IN = 28;
 }
 
 impl ClientFlags {
@@ -148,6 +153,8 @@ pub struct Client {
     pub protocol: Protocol,
     /// Facts.
     pub flags: ClientFlags,
+    /// Who it acts as.
+    pub user: UserId,
     /// A request that is arriving.
     pub partial: Partial,
     /// Replies not yet sent.

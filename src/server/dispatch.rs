@@ -18,7 +18,8 @@ const ATTENTION: ClientFlags = ClientFlags::MULTI
     .or(ClientFlags::PRIMARY)
     .or(ClientFlags::TRACKING)
     .or(ClientFlags::REPLAY)
-    .or(ClientFlags::REPLICA);
+    .or(ClientFlags::REPLICA)
+    .or(ClientFlags::RESTRICTED);
 
 /// How a top-level command ended, for the loop over a client's requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,6 +155,9 @@ fn careful(ctx: &mut Ctx<'_>, args: Args<'_>, flags: Flags, client: ClientFlags)
     }
     if client.any(ClientFlags::MULTI) && flags.any(Flags::NO_MULTI) {
         return Err(Error::fixed("ERR Command not allowed inside a transaction"));
+    }
+    if client.any(ClientFlags::RESTRICTED) {
+        ctx.state.admit(ctx.client, ctx.command, args)?;
     }
     let queueing = client.any(ClientFlags::MULTI) && !matches!(ctx.row().name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset");
     let flags = effective(ctx, args, flags, queueing);

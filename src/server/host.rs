@@ -50,6 +50,8 @@ pub struct Host {
     pub current_dir: fn() -> Option<String>,
     /// Reads a file; an absent one is empty.
     pub read: fn(&str) -> Result<Vec<u8>, String>,
+    /// Reads a file that has to be there.
+    pub read_present: fn(&str) -> Result<Vec<u8>, String>,
     /// Replaces a file as a whole or not at all.
     pub replace: fn(&str, &[u8]) -> Result<(), String>,
     /// Makes room for that many clients' descriptors; gives for how many there is room.
@@ -77,6 +79,7 @@ impl Default for Host {
             change_dir: |_| Err("there is no file system here".to_string()),
             current_dir: || None,
             read: |_| Err("there is no file system here".to_string()),
+            read_present: |_| Err("there is no file system here".to_string()),
             replace: |_, _| Err("there is no file system here".to_string()),
             raise_descriptor_limit: |clients| clients,
             allow_huge_pages: || {},

@@ -9,12 +9,12 @@
 /// The version of Redis whose commands and replies this server has; clients choose their ways by it.
 pub const REDIS_VERSION: &str = "8.0.6";
 
-pub mod access_log;
 pub mod accounts;
 pub mod blocking;
 pub mod busy;
 pub mod ceiling;
 pub mod client;
+pub mod client_line;
 pub mod client_memory;
 pub mod command_log;
 pub mod consequences;
@@ -51,6 +51,7 @@ pub mod syntax;
 pub mod tracking;
 pub mod transaction;
 pub mod turn;
+pub mod users;
 pub mod web;
 
 use std::collections::VecDeque;
@@ -75,7 +76,6 @@ use crate::resp::request::{Partial, Span};
 use crate::resp::writer::Reply;
 use crate::script::{Restore, Scripts};
 
-use access_log::AccessLog;
 use blocking::Parked;
 use busy::Busy;
 use ceiling::Ceiling;
@@ -102,6 +102,7 @@ use sockets::Sockets;
 use stalls::Stalls;
 use stats::Stats;
 use tracking::Caches;
+use users::{UserId, Users};
 
 /// A clock for durations, in nanoseconds from any start: the one thing that is read within a turn.
 #[derive(Clone, Copy)]
@@ -171,8 +172,8 @@ pub struct State {
     pub pause: Pause,
     /// The command log.
     pub command_logs: CommandLogs,
-    /// Refused logins.
-    pub access_log: AccessLog,
+    /// Who may log in and do what, and what was refused.
+    pub users: Users,
     /// Requests whose replies are not written yet, and since when they wait.
     pub service: Service,
     /// What is hot.
@@ -327,6 +328,7 @@ impl Server {
         let run_id = random.hex_id();
         let hotspots = Hotspots::new(&mut random);
         let replication = Replication::new(&mut random, config.repl_backlog_size);
+        let users = Users::new(&registry);
         let mut state = State {
             clients: Clients::default(),
             registry,
@@ -340,7 +342,7 @@ impl Server {
             client_memory: ClientMemoryAccount::default(),
             pause: Pause::default(),
             command_logs: CommandLogs::default(),
-            access_log: AccessLog::default(),
+            users,
             service: Service::default(),
             hotspots,
             stalls: Stalls::default(),
@@ -409,16 +411,14 @@ impl Server {
     }
 
     fn refuses_strangers(&self) -> bool {
-        self.state.config.protected_mode && self.state.config.requirepass.is_empty()
+        self.state.config.protected_mode && self.state.users.default_user().needs_no_password
     }
 
     /// Adds a session.
     pub fn add_client(&mut self, connection: Option<usize>, peer: Peer) -> ClientKey {
         let now = self.state.now.unix;
-        let authenticated = self.state.config.requirepass.is_empty();
-        self.state.clients.add(|id| {
+        let key = self.state.clients.add(|id| {
             let mut flags = ClientFlags::NONE;
-            flags.set(ClientFlags::AUTHENTICATED, authenticated);
             flags.set(ClientFlags::UNIX_SOCKET, peer.unix_socket);
             flags.set(ClientFlags::LOOPBACK, peer.loopback);
             Client {
@@ -431,6 +431,7 @@ impl Server {
                 db: DbIndex(0),
                 protocol: Protocol::Resp2,
                 flags,
+                user: UserId::DEFAULT,
                 partial: Partial::default(),
                 output: Output::default(),
                 over_soft_limit: None,
@@ -450,7 +451,14 @@ impl Server {
                 counted: 0,
                 written_at: 0,
             }
-        })
+        });
+        self.state.log_out(key);
+        key
+    }
+
+    /// Makes the users of the configuration. The error is what to tell the operator.
+    pub fn load_users(&mut self) -> Result<(), String> {
+        self.state.load_users(&mut self.keyspace)
     }
 
     /// The connection of a client is gone.
@@ -621,7 +629,7 @@ impl State {
     pub fn apply_config(&mut self, space: &mut Keyspace) {
         let config = &self.config;
         self.command_logs.configure(config);
-        self.access_log.limit(usize::try_from(config.acllog_max_len).unwrap_or(usize::MAX));
+        self.users.log.limit(usize::try_from(config.acllog_max_len).unwrap_or(usize::MAX));
         self.latency.configure(config.latency_monitor_threshold);
         self.aof.keep_history(config.aof_disable_auto_gc, &*self.snapshots.storage, &rewrite::names(config));
         if !config.latency_tracking {
@@ -638,15 +646,13 @@ impl State {
         space.eviction.configure(config.maxmemory_policy, config.maxmemory_samples, config.lazyfree_lazy_eviction);
         space.heat.counts = config.maxmemory_policy.word().ends_with("lfu");
         space.set_event_mask(config.notify_keyspace_events.bits());
-        let authenticated = config.requirepass.is_empty();
-        if authenticated {
-            for (_, client) in self.clients.iter_mut() {
-                client.flags.set(ClientFlags::AUTHENTICATED, true);
-            }
-        }
+        let has_other_password = self.users.heed_password(&config.requirepass);
         self.ceiling.limit = usize::try_from(config.maxmemory.bytes).unwrap_or(usize::MAX);
         // a lower ceiling is reached without waiting for a command
         self.ceiling.unfinished = self.ceiling.limit != 0;
+        if has_other_password {
+            self.heed_users();
+        }
         self.apply_replication_config();
         self.heed_snapshots();
         self.limit_client_memory();
@@ -814,6 +820,18 @@ impl State {
         client.flags.set(ClientFlags::CLOSE_NOW, true);
         client.output.clear();
         self.closing.push(key);
+    }
+
+    /// Closes a client: the one whose command runs after its reply, another at once, and takes nothing more for it.
+    pub fn hang_up(&mut self, space: &mut Keyspace, key: ClientKey) {
+        if self.running == Some(key) {
+            self.close_after_reply(key);
+            return;
+        }
+        self.release(space, key);
+        self.close_now(key, "sent away");
+        // the rest is done when the turn ends, but the peer is to know now
+        (self.host.hang_up)(self.clients[key].peer.descriptor);
     }
 
     /// Closes a client once its output is sent.

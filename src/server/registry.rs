@@ -172,9 +172,7 @@ impl Registry {
     /// The command of that name for what was written before or elsewhere: a file or a primary may hold, beside
     /// the name that a client used, the row's own, which the server itself writes.
     pub fn lookup_recorded(&self, name: &[u8]) -> Option<CommandId> {
-        let own =
-            |(_, command): &(CommandId, &Registered)| command.parent.is_none() && command.row.name.as_bytes().eq_ignore_ascii_case(name);
-        self.lookup(name).or_else(|| Some(self.iter().find(own)?.0))
+        self.lookup(name).or_else(|| self.by_own_name(name).filter(|&id| self.get(id).parent.is_none()))
     }
 
     /// The subcommand of that name.
@@ -188,6 +186,18 @@ impl Registry {
             None => self.lookup(name),
             Some(bar) => self.subcommand(self.lookup(&name[..bar])?, &name[bar + 1..]),
         }
+    }
+
+    /// The command or, as `container|name`, subcommand that has that name of its own, whatever clients call it: users' rules
+    /// hold through every renaming.
+    pub fn by_own_name(&self, name: &[u8]) -> Option<CommandId> {
+        let (name, subcommand) = match name.iter().position(|&b| b == b'|') {
+            None => (name, None),
+            Some(bar) => (&name[..bar], Some(&name[bar + 1..])),
+        };
+        let own = |command: &Registered| command.parent.is_none() && command.row.name.as_bytes().eq_ignore_ascii_case(name);
+        let (id, _) = self.iter().find(|(_, command)| own(command))?;
+        subcommand.map_or(Some(id), |subcommand| self.subcommand(id, subcommand))
     }
 
     /// The command that words call, subcommands resolved.

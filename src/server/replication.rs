@@ -634,7 +634,7 @@ impl Server {
         }
         let key = self.add_client(Some(connection), peer);
         let state = &mut self.state;
-        state.clients[key].flags.set(ClientFlags::LINK.or(ClientFlags::AUTHENTICATED), true);
+        state.clients[key].flags.set(ClientFlags::LINK.or(ClientFlags::AUTHENTICATED).or(ClientFlags::LOGGED_IN), true);
         state.replication.link_client = Some(key);
         let now = state.now.unix.to_millis();
         if let Some(link) = &mut state.replication.link {

@@ -233,7 +233,9 @@ pub(super) fn rewrite_file(ctx: &mut Ctx<'_>, extent: Extent) -> Outcome {
         return Err(Error::fixed("ERR The server is running without a config file"));
     };
     let written = (state.host.read)(&path).and_then(|old| {
-        let text = file::rewrite(&old, &state.config, &[], extent);
+        // those of a file of their own are not the configuration's
+        let users = if state.config.aclfile.is_empty() { state.users.lines() } else { Vec::new() };
+        let text = file::rewrite(&old, &state.config, &[("user", users)], extent);
         (state.host.replace)(&path, &text)
     });
     if let Err(reason) = written {

@@ -417,8 +417,10 @@ fn stats(report: &mut Report<'_>) {
     report.line("instantaneous_eventloop_cycles_per_sec", turns);
     let nanos = stats.rates.per_second(Rate::TurnNanos).checked_div(turns).unwrap_or(0);
     report.line("instantaneous_eventloop_duration_usec", nanos / 1000);
-    report.line("acl_access_denied_auth", stats.access_denied);
-    report.zeros(&["acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"]);
+    report.line("acl_access_denied_auth", stats.denied_logins);
+    report.line("acl_access_denied_cmd", stats.denied_commands);
+    report.line("acl_access_denied_key", stats.denied_keys);
+    report.line("acl_access_denied_channel", stats.denied_channels);
 }
 
 fn subscriptions(report: &mut Report<'_>) {

@@ -158,7 +158,10 @@ fn traffic(out: &mut Exposition, state: &State) {
         ("redis_total_writes_processed", "Writes to clients.", stats.writes),
         ("redis_total_error_replies", "Error replies.", stats.error_replies),
         ("redis_evicted_clients_total", "Clients disconnected for their memory.", stats.evicted_clients),
-        ("redis_acl_access_denied_auth_total", "Failed logins.", stats.access_denied),
+        ("redis_acl_access_denied_auth_total", "Failed logins.", stats.denied_logins),
+        ("redis_acl_access_denied_cmd_total", "Commands refused to their user.", stats.denied_commands),
+        ("redis_acl_access_denied_key_total", "Commands refused because of a key.", stats.denied_keys),
+        ("redis_acl_access_denied_channel_total", "Commands refused because of a channel.", stats.denied_channels),
     ] {
         out.one(name, Counter, help, value);
     }

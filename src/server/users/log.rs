@@ -1,12 +1,62 @@
-//! The log of refused logins that ACL LOG shows, newest first.
+//! The log of what was refused to whom, which ACL LOG shows, newest first.
 //!
-//! Whoever tries passwords tries many: attempts that are alike (same user, same command, in or out of a
-//! transaction) within [`ALIKE_MS`] of each other are one entry that counts, so that they do not push others out.
+//! Whoever tries passwords tries many: attempts that are alike (same user, same reason, same object, same context) within
+//! [`ALIKE_MS`] of each other are one entry that counts, so that they do not push others out. Only the [`ALIKE_AMONG`]
+//! newest entries are compared, so that a long log costs no more than a short one.
 
 use std::collections::VecDeque;
 
 /// Milliseconds within which attempts that are alike are one entry.
 const ALIKE_MS: i64 = 60_000;
+/// Entries that an attempt is compared with.
+const ALIKE_AMONG: usize = 10;
+
+/// Why something was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The command is not allowed.
+    Command,
+    /// A key is not allowed.
+    Key,
+    /// A channel is not allowed.
+    Channel,
+    /// The login failed.
+    Auth,
+}
+
+impl Reason {
+    /// The word that ACL LOG shows.
+    pub fn word(self) -> &'static str {
+        match self {
+            Reason::Command => "command",
+            Reason::Key => "key",
+            Reason::Channel => "channel",
+            Reason::Auth => "auth",
+        }
+    }
+}
+
+/// Where it was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Context {
+    /// To a client's own command.
+    TopLevel,
+    /// Within MULTI, or by EXEC.
+    Multi,
+    /// To a script's command.
+    Script,
+}
+
+impl Context {
+    /// The word that ACL LOG shows.
+    pub fn word(self) -> &'static str {
+        match self {
+            Context::TopLevel => "toplevel",
+            Context::Multi => "multi",
+            Context::Script => "lua",
+        }
+    }
+}
 
 /// Attempts that were alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,11 +65,13 @@ pub struct Entry {
     pub id: u64,
     /// How many there were.
     pub count: u64,
-    /// Whether MULTI stood open.
-    pub in_transaction: bool,
-    /// The command as it was typed: AUTH or HELLO.
-    pub command: Box<[u8]>,
-    /// Who it was that did not get in.
+    /// Why it was refused.
+    pub reason: Reason,
+    /// Where.
+    pub context: Context,
+    /// What was refused: the command, the key, the channel, or the command by which the login failed, as it was typed.
+    pub object: Box<[u8]>,
+    /// To whom.
     pub user: Box<[u8]>,
     /// The client of the last attempt, as in CLIENT LIST.
     pub client: Box<[u8]>,
@@ -55,12 +107,13 @@ impl AccessLog {
     /// Notes an attempt; the fields that the log itself keeps are of no account.
     pub fn note(&mut self, attempt: Entry, max_len: usize) {
         let alike = |entry: &Entry| {
-            entry.in_transaction == attempt.in_transaction
-                && entry.command == attempt.command
+            entry.reason == attempt.reason
+                && entry.context == attempt.context
+                && entry.object == attempt.object
                 && entry.user == attempt.user
                 && attempt.updated_ms.saturating_sub(entry.updated_ms) <= ALIKE_MS
         };
-        let entry = match self.entries.iter().position(alike).and_then(|at| self.entries.remove(at)) {
+        let entry = match self.entries.iter().take(ALIKE_AMONG).position(alike).and_then(|at| self.entries.remove(at)) {
             Some(known) => Entry { count: known.count + 1, client: attempt.client, updated_ms: attempt.updated_ms, ..known },
             None => {
                 let id = self.next_id;
@@ -81,8 +134,9 @@ mod tests {
         Entry {
             id: 0,
             count: 0,
-            in_transaction: false,
-            command: b"AUTH".as_slice().into(),
+            reason: Reason::Auth,
+            context: Context::TopLevel,
+            object: b"AUTH".as_slice().into(),
             user: user.as_bytes().into(),
             client: b"id=1".as_slice().into(),
             created_ms: 0,
