@@ -107,7 +107,7 @@ fn uses() -> Vec<Use> {
     for (path, text) in sources("src") {
         let inside = path.strip_prefix(root().join("src")).expect("below src");
         let module = inside.iter().next().expect("a name").to_string_lossy().trim_end_matches(".rs").to_string();
-        if module == "lib" {
+        if module == "lib" || is_test_file(&path) {
             continue;
         }
         for (number, line) in product(&text).lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {

@@ -240,8 +240,8 @@ fn setuser(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
         return Err(Error::fixed("ERR Usernames can't contain spaces or null characters"));
     }
     let words: Vec<&[u8]> = args.from(3).iter().collect();
-    let rules = join_selectors(&words)
-        .map_err(|at| Error::quoting("ERR Unmatched parenthesis in acl selector starting at '{}'.", &[words[at]]))?;
+    let rules =
+        join_selectors(&words).map_err(|at| Error::quoting("ERR Unmatched parenthesis in acl selector starting at '{}'.", &[words[at]]))?;
     let book = rulebook(&ctx.state.registry, &ctx.state.config);
     let mut user = ctx.state.users.by_name(name).cloned().unwrap_or_else(|| User::new(name, book));
     for rule in &rules {
@@ -346,7 +346,7 @@ fn dryrun(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
         ctx.reply.ok();
         return DONE;
     };
-    let word = until_zero(request.at(denial.at));
+    let word = request.at(denial.at);
     let told = |what: &[u8]| [b"User ", &*user.name, b" has no permissions to access the '", word, b"' ", what].concat();
     let text = match denial.what {
         Forbidden::Command => missing(registry, &user.name, denial, id),

@@ -14,7 +14,6 @@ use crate::server::error::Error;
 use crate::server::row::{Command, Flags};
 use crate::server::users::DEFAULT_NAME;
 
-
 /// What the rows of the family have in common.
 const ROW: Command = Command { group: "connection", acl: &["connection"], ..Command::BASE };
 

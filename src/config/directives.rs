@@ -26,8 +26,8 @@ use super::shape::{
 };
 use super::values::{ClientMemory, Field, KeyspaceEvents, MaxMemory, OutputLimits, SavePoint, Value};
 use super::words::{
-    AppendFsync, ChannelsDefault, DisklessLoad, Guard, LogLevel, MaxmemoryPolicy, OomScoreAdj, PropagationFailure, RdbVersionCheck, ShutdownActions,
-    Supervised, SyslogFacility,
+    AppendFsync, ChannelsDefault, DisklessLoad, Guard, LogLevel, MaxmemoryPolicy, OomScoreAdj, PropagationFailure, RdbVersionCheck,
+    ShutdownActions, Supervised, SyslogFacility,
 };
 
 /// Whether and how a directive may change while the server runs.

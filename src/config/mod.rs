@@ -28,6 +28,6 @@ pub use directives::{Config, UserLine};
 pub use parse::{Disk, Files, Startup, start};
 pub use values::{ClientClass, ClientMemory, KeyspaceEvents, MaxMemory, OutputLimit, OutputLimits, SavePoint};
 pub use words::{
-    AppendFsync, ChannelsDefault, DisklessLoad, Guard, LogLevel, MaxmemoryPolicy, OomScoreAdj, PropagationFailure, RdbVersionCheck, ShutdownActions,
-    Supervised, SyslogFacility,
+    AppendFsync, ChannelsDefault, DisklessLoad, Guard, LogLevel, MaxmemoryPolicy, OomScoreAdj, PropagationFailure, RdbVersionCheck,
+    ShutdownActions, Supervised, SyslogFacility,
 };

@@ -151,7 +151,6 @@ fn each_fault_of_a_line_has_its_reason() {
         ("replicaof \"\"", "wrong number of arguments"),
         ("appendfilename a/b", "appendfilename can't be a path, just a filename"),
         ("io-threads 4", "io-threads is not available: one thread does all the work; accepted here: 1"),
-        ("user alice on", "user is not available: this server has the default user only, with all rights"),
     ] {
         let text: &'static str = line.to_string().leak();
         let message = error(&[("a", text)], &["a"]);
@@ -161,9 +160,18 @@ fn each_fault_of_a_line_has_its_reason() {
 
 #[test]
 fn lines_that_change_nothing_are_taken() {
-    let text = "user default on nopass ~* &* +@all\nlist-max-ziplist-entries 5\nio-threads 1\n";
+    let text = "list-max-ziplist-entries 5\nio-threads 1\n";
     assert_eq!(config(&[("a", text)], &[]), config(&[], &[]));
     assert_eq!(Config { config_file: None, ..config(&[("a", text)], &["a"]) }, Config::default());
+}
+
+#[test]
+fn users_are_kept_in_order_with_their_rules() {
+    let config = config(&[("a", "user default on\nUSER 'b' (+get \"~x y)\"")], &["a", "--user", "c", "on", "nopass"]);
+    let users: Vec<_> = config.users.iter().map(|user| (&*user.name, user.rules.iter().map(Vec::as_slice).collect())).collect();
+    let expected: [(&[u8], Vec<&[u8]>); 3] = [(b"default", vec![b"on"]), (b"b", vec![b"(+get", b"~x y)"]), (b"c", vec![b"on", b"nopass"])];
+    assert_eq!(users, expected);
+    assert!(config.users[1].blame.ends_with("Reading the configuration file, at line 2 of a\n>>> 'USER 'b' (+get \"~x y)\"'\n"));
 }
 
 #[test]

@@ -69,7 +69,9 @@ pub fn describe(state: &State, key: ClientKey, text: &mut Vec<u8>) {
     );
     text.extend_from_slice(rest.as_bytes());
     text.extend_from_slice(state.shown_user(client));
-    text.extend_from_slice(format!(" redir={} resp={}", redirect(client), if client.protocol == Protocol::Resp3 { 3 } else { 2 }).as_bytes());
+    text.extend_from_slice(
+        format!(" redir={} resp={}", redirect(client), if client.protocol == Protocol::Resp3 { 3 } else { 2 }).as_bytes(),
+    );
     text.extend_from_slice(b" lib-name=");
     text.extend_from_slice(&client.library);
     text.extend_from_slice(b" lib-ver=");

@@ -265,7 +265,9 @@ impl Server {
             Content::Commands(CommandReader::new(file, head, length))
         };
         let client = self.add_client(None, Peer::default());
-        self.state.clients[client].flags.set(ClientFlags::REPLAY.or(ClientFlags::REPLY_OFF).or(ClientFlags::AUTHENTICATED).or(ClientFlags::LOGGED_IN), true);
+        self.state.clients[client]
+            .flags
+            .set(ClientFlags::REPLAY.or(ClientFlags::REPLY_OFF).or(ClientFlags::AUTHENTICATED).or(ClientFlags::LOGGED_IN), true);
         Ok(Current { client, path, since: self.state.stopwatch.now(), content, before_transaction: (0, told.tracker.clone()), commands: 0 })
     }
 

@@ -1,4 +1,4 @@
-//! ACL, MODULE and CLUSTER: what a server with one user, no modules and no cluster says.
+//! ACL where nobody has made a user, and MODULE and CLUSTER, of which there are none.
 
 use crate::harness::{World, check, check3};
 
@@ -87,16 +87,6 @@ fn passwords_are_made_of_unpredictable_bytes() {
     assert_eq!(world.ask(client, "ACL GENPASS 12"), "\"a0a\"");
     assert_eq!(world.ask(client, "ACL GENPASS").len(), 64 + 2);
     assert_eq!(world.ask(client, "ACL GENPASS 4096").len(), 1024 + 2);
-}
-
-#[test]
-fn other_users_are_refused() {
-    let mut world = World::new();
-    let client = world.connect();
-    let refused = "-ERR ACL SETUSER is not available: there is one user, 'default', who may do everything; its password is requirepass";
-    assert_eq!(world.ask(client, "ACL SETUSER other on >secret ~* +@all"), refused);
-    assert_eq!(world.ask(client, "ACL USERS"), "[\"default\"]");
-    assert!(world.ask(client, "ACL HELP").contains("SETUSER"));
 }
 
 #[test]

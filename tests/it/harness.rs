@@ -9,7 +9,7 @@ use ruddle::base::text;
 use ruddle::config::Startup;
 use ruddle::resp::Protocol;
 use ruddle::resp::reader::{Reply, ReplyReader};
-use ruddle::server::client::{ClientKey, Peer};
+use ruddle::server::client::{ClientFlags, ClientKey, Peer};
 use ruddle::server::turn::Inbound;
 use ruddle::server::{Server, Stopwatch};
 
@@ -125,6 +125,12 @@ impl World {
         self.run_runnable();
     }
 
+    /// Whether the server ends a client's connection.
+    pub fn is_closing(&self, client: ClientKey) -> bool {
+        let flags = self.server.state.clients.get(client).map(|client| client.flags);
+        flags.is_none_or(|flags| flags.any(ClientFlags::CLOSE_NOW.or(ClientFlags::CLOSE_AFTER_REPLY)))
+    }
+
     /// A client's connection is gone.
     pub fn disconnect(&mut self, client: ClientKey) {
         self.unread.remove(&client);
@@ -159,7 +165,7 @@ impl World {
             }
             session.output.advance(taken);
         }
-        session.flags.set(ruddle::server::client::ClientFlags::PENDING_WRITE, false);
+        session.flags.set(ClientFlags::PENDING_WRITE, false);
         bytes
     }
 
@@ -294,7 +300,8 @@ fn what_it_says(reply: &Reply, said: &mut Vec<String>) {
 
 /// Runs a conversation of several clients. A line at the margin is a request, the client's name first;
 /// the indented lines below it are what clients receive because of it, each with its client's name, in
-/// order for each client, `(any)` if it does not matter. `{a}` is the number of client a. A request `(closes)` ends the connection.
+/// order for each client, `(any)` if it does not matter and a last `(closed)` if its connection is ended. `{a}` is the number of
+/// client a. A request `(closes)` ends the connection.
 #[track_caller]
 pub fn converse(script: &str) {
     converse_with(&[], script);
@@ -378,9 +385,15 @@ impl Conversation {
             .values()
             .filter_map(|(client, oracle)| Some((oracle.as_ref()?.id.clone(), self.world.server.state.clients[*client].id.to_string())))
             .collect();
+        let mut closed = Vec::new();
         for (name, (client, oracle)) in &mut self.clients {
-            let wanted: Vec<&str> = expected.iter().filter(|(other, _)| other == name).map(|(_, reply)| reply.as_str()).collect();
+            let mut wanted: Vec<&str> = expected.iter().filter(|(other, _)| other == name).map(|(_, reply)| reply.as_str()).collect();
+            let ends = wanted.pop_if(|reply| *reply == "(closed)").is_some();
             let received = self.world.received(*client);
+            assert_eq!(self.world.is_closing(*client), ends, "whether {name} is closed after {line}");
+            if ends {
+                closed.push(name.clone());
+            }
             if wanted != ["(any)"] {
                 assert_eq!(received, wanted, "what {name} receives after {line}");
             }
@@ -395,7 +408,12 @@ impl Conversation {
                 if wanted != ["(any)"] {
                     assert_eq!(there, wanted, "what {name} receives from the real server after {line}");
                 }
+                assert!(!ends || oracle.is_closed(), "{name} is not closed by the real server after {line}");
             }
+        }
+        for name in closed {
+            let (client, _) = self.clients.remove(&name).expect("just there");
+            self.world.disconnect(client);
         }
     }
 }
@@ -412,7 +430,9 @@ impl Oracle {
     /// A connection to a server that is emptied first.
     fn from_env() -> Option<Oracle> {
         let mut oracle = Oracle::connect()?;
-        oracle.ask("FLUSHALL");
+        for line in ["FLUSHALL", "ACL DELUSER u v", "ACL SETUSER default reset on nopass allkeys allchannels allcommands"] {
+            oracle.ask(line);
+        }
         Some(oracle)
     }
 
@@ -428,6 +448,10 @@ impl Oracle {
     fn ask(&mut self, line: &str) -> String {
         self.stream.write_all(&request(line)).expect("a live server");
         self.next()
+    }
+
+    fn is_closed(&mut self) -> bool {
+        matches!(self.stream.read(&mut [0]), Ok(0))
     }
 
     fn next(&mut self) -> String {

@@ -42,4 +42,5 @@ mod stream;
 mod string;
 mod tracking;
 mod transaction;
+mod users;
 mod zset;

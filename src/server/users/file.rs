@@ -92,7 +92,9 @@ pub fn configured(lines: &[UserLine], book: Rulebook<'_>) -> Result<Vec<User>, S
         let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
         let joined = match rules::join_selectors(&words) {
             Ok(joined) => joined,
-            Err(at) => return fail(&format!("Unmatched parenthesis in acl selector starting at '{}'.", String::from_utf8_lossy(words[at]))),
+            Err(at) => {
+                return fail(&format!("Unmatched parenthesis in acl selector starting at '{}'.", String::from_utf8_lossy(words[at])));
+            }
         };
         for rule in &joined {
             if let Err(error) = user.apply(rule, book) {

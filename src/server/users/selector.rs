@@ -7,7 +7,7 @@
 //! as they were given, less those that a later one makes pointless, which is what ACL LIST shows and ACL SAVE writes. The
 //! road not taken is to make the text out of the bits: a category is more than the commands it holds today.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::glob::{self, Case};
 use crate::resp::request::Args;
@@ -72,8 +72,8 @@ pub struct Selector {
     commands: Vec<u64>,
     /// Whether commands that this server does not have would be allowed: the rules' text begins with that.
     others: bool,
-    /// Commands allowed if their first argument is one of these words.
-    first_words: BTreeMap<u16, Vec<Box<[u8]>>>,
+    /// Commands allowed if their first argument is one of these words, which are in small letters.
+    first_words: BTreeMap<u16, BTreeSet<Vec<u8>>>,
     /// The rules about commands behind the first one, in small letters, each with its sign.
     rules: Vec<Box<[u8]>>,
     all_keys: bool,
@@ -138,10 +138,7 @@ impl Selector {
 
     /// Allows a command if a certain word is its first argument. `name` is what the rule says of both.
     pub fn allow_first_word(&mut self, id: CommandId, word: &[u8], name: &[u8]) {
-        let words = self.first_words.entry(id.0).or_default();
-        if !words.iter().any(|known| known.eq_ignore_ascii_case(word)) {
-            words.push(word.into());
-        }
+        self.first_words.entry(id.0).or_default().insert(word.to_ascii_lowercase());
         self.note(name, true);
     }
 
@@ -220,7 +217,7 @@ impl Selector {
     #[cold]
     fn is_allowed_by_first_word(&self, id: CommandId, args: Args<'_>) -> bool {
         let (Some(words), Some(first)) = (self.first_words.get(&id.0), args.get(1)) else { return false };
-        words.iter().any(|word| word.eq_ignore_ascii_case(first))
+        words.contains(&first.to_ascii_lowercase())
     }
 
     fn check_keys(&self, row: &Command, args: Args<'_>) -> Result<(), Denial> {

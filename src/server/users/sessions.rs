@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::file;
 use super::log::{Context, Entry, Reason};
-use super::selector::{Denial, Forbidden, is_channel_among};
+use super::selector::{Denial, Forbidden, Selector, is_channel_among};
 use super::user::User;
 use super::{UserId, rulebook};
 use crate::config::ClientClass;
@@ -166,8 +166,7 @@ impl State {
     /// they may not any more.
     pub fn replace_users(&mut self, space: &mut Keyspace, users: Vec<User>) {
         let staying: BTreeSet<&[u8]> = users.iter().map(|user| &*user.name).collect();
-        let gone: Vec<Box<[u8]>> =
-            self.users.iter().filter(|old| !staying.contains(&*old.name)).map(|old| old.name.clone()).collect();
+        let gone: Vec<Box<[u8]>> = self.users.iter().filter(|old| !staying.contains(&*old.name)).map(|old| old.name.clone()).collect();
         for name in gone {
             self.remove_user(space, &name);
         }
@@ -244,8 +243,8 @@ fn lost_channels(before: &User, after: &User) -> Option<Vec<Box<[u8]>>> {
         return None;
     }
     let left: Vec<Box<[u8]>> = after.all_selectors().flat_map(|selector| selector.channels().iter().cloned()).collect();
-    let lost = |pattern: &Box<[u8]>| !left.contains(pattern);
-    let loses = before.all_selectors().any(|selector| selector.allows_all_channels() || selector.channels().iter().any(lost));
+    let loses = |selector: &Selector| selector.allows_all_channels() || selector.channels().iter().any(|pattern| !left.contains(pattern));
+    let loses = before.all_selectors().any(loses);
     loses.then_some(left)
 }
 

@@ -208,7 +208,10 @@ fn a_file_of_users_tells_all_that_is_wrong() {
         ("foo\n\n", "f:1 should start with user keyword followed by the username. "),
         ("user\n", "f:1 should start with user keyword followed by the username. "),
         ("# x\n", "f:1 should start with user keyword followed by the username. "),
-        ("\nuser a x\nuser b y z +foo -bar", "f:2: Syntax error. f:3: Syntax error. f:3: Error in applying operation '+foo': Unknown command or category name in ACL. f:3: Error in applying operation '-bar': Unknown command or category name in ACL. "),
+        (
+            "\nuser a x\nuser b y z +foo -bar",
+            "f:2: Syntax error. f:3: Syntax error. f:3: Error in applying operation '+foo': Unknown command or category name in ACL. f:3: Error in applying operation '-bar': Unknown command or category name in ACL. ",
+        ),
         ("user a\nuser a", "WARNING: Duplicate user 'a' found on line 2. "),
         ("user a\tb on", "'f:1: username 'a\tb' contains invalid characters. "),
         ("user a (+get", "f:1: Unmatched parenthesis in selector definition."),
@@ -220,6 +223,9 @@ fn a_file_of_users_tells_all_that_is_wrong() {
     let lines: Vec<String> = read.iter().map(|user| String::from_utf8_lossy(&user.line()).into_owned()).collect();
     assert_eq!(
         lines,
-        ["user a on sanitize-payload resetchannels -@all", "user \"b\" off sanitize-payload resetchannels -@all (~x resetchannels -@all +get)"]
+        [
+            "user a on sanitize-payload resetchannels -@all",
+            "user \"b\" off sanitize-payload resetchannels -@all (~x resetchannels -@all +get)"
+        ]
     );
 }

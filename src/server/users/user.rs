@@ -75,11 +75,12 @@ impl User {
 
     /// Whether one who knows this password may log in.
     pub fn admits(&self, password: &[u8]) -> bool {
-        self.is_on && (self.needs_no_password || {
-            let hash = rules::hash(password);
-            // all are looked at, whichever it is
-            self.passwords.iter().fold(false, |found, known| found | known.is(&hash))
-        })
+        self.is_on
+            && (self.needs_no_password || {
+                let hash = rules::hash(password);
+                // all are looked at, whichever it is
+                self.passwords.iter().fold(false, |found, known| found | known.is(&hash))
+            })
     }
 
     /// Whether nobody has to log in to be this user.

@@ -1,0 +1,886 @@
+//! Users: rules, logins, and what is refused to whom, where commands run, wait, are queued or are called by scripts.
+
+use crate::harness::{World, check, check3, converse, converse_with};
+
+const SYNTAX: &str = "Syntax error";
+const UNKNOWN: &str = "Unknown command or category name in ACL";
+const NO_KEY: &str = "-NOPERM No permissions to access a key";
+
+fn modifier(rule: &str, reason: &str) -> String {
+    format!("-ERR Error in ACL SETUSER modifier '{rule}': {reason}")
+}
+
+/// Users by lines of rules for `u`, each followed by what ACL LIST then shows of it.
+#[track_caller]
+fn check_rules(script: &[(&str, &str)]) {
+    let mut lines = Vec::new();
+    for (rules, shown) in script {
+        lines.push((format!("ACL SETUSER u {rules}"), "+OK".to_string()));
+        lines.push(("ACL LIST".to_string(), format!("[\"user default on nopass sanitize-payload ~* &* +@all\", \"user u {shown}\"]")));
+    }
+    let lines: Vec<(&str, &str)> = lines.iter().map(|(line, reply)| (line.as_str(), reply.as_str())).collect();
+    check(&lines);
+}
+
+#[test]
+fn rules_are_shown_as_redis_shows_them() {
+    let none = "off sanitize-payload resetchannels -@all";
+    check_rules(&[
+        ("reset", none),
+        ("+get +set -get", "off sanitize-payload resetchannels -@all +set -get"),
+        ("+@read -@write +config|get -config", "off sanitize-payload resetchannels -@all +set -get +@read -@write -config"),
+        (
+            "+config|GET +CONFIG|set +select|0 +Select|AbC",
+            "off sanitize-payload resetchannels -@all +set -get +@read -@write -config +config|get +config|set +select|0 +select|abc",
+        ),
+        ("+@all", "off sanitize-payload resetchannels +@all"),
+        ("-get -@read +get|x +acl|whoami", "off sanitize-payload resetchannels +@all -get -@read +get|x +acl|whoami"),
+        ("nocommands +@hash +hget -hget +hset -hset +@hash", "off sanitize-payload resetchannels -@all -hget -hset +@hash"),
+        ("allcommands -@all +@Hash +@HASH -@hash", "off sanitize-payload resetchannels -@all -@hash"),
+        ("-client|kill +client -client|list", "off sanitize-payload resetchannels -@all -@hash +client -client|list"),
+        ("+client", "off sanitize-payload resetchannels -@all -@hash +client"),
+        ("skip-sanitize-payload", "off skip-sanitize-payload resetchannels -@all -@hash +client"),
+        ("reset", none),
+        ("~%R~x %RW~y %W~z %r~a %w~a", "off sanitize-payload ~%R~x ~y %W~z ~a resetchannels -@all"),
+        ("%wR~z", "off sanitize-payload ~%R~x ~y ~z ~a resetchannels -@all"),
+        ("allkeys", "off sanitize-payload ~* resetchannels -@all"),
+        ("resetkeys ~ %R", "off sanitize-payload ~ resetchannels -@all"),
+        ("~*", "off sanitize-payload ~* resetchannels -@all"),
+        ("resetkeys %RW~* ~a", "off sanitize-payload ~* ~a resetchannels -@all"),
+        ("resetkeys & &a &a*", "off sanitize-payload resetchannels & &a &a* -@all"),
+        ("&*", "off sanitize-payload &* -@all"),
+        ("resetchannels", none),
+        ("ON NOPASS ALLKEYS ALLCOMMANDS ALLCHANNELS", "on nopass sanitize-payload ~* &* +@all"),
+        ("reset \"\" on", "on sanitize-payload resetchannels -@all"),
+        ("\"on\\x00x\" \"+get\\x00x\"", "on sanitize-payload resetchannels -@all +get"),
+        ("reset >foo", "off sanitize-payload #2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae resetchannels -@all"),
+        (
+            ">foo > #c3ab8ff13720e8ad9047dd39466b3c8974e592c2fa383d4a3960714caef0c4f2",
+            "off sanitize-payload #2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae #e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 #c3ab8ff13720e8ad9047dd39466b3c8974e592c2fa383d4a3960714caef0c4f2 resetchannels -@all",
+        ),
+        (
+            "<foo !c3ab8ff13720e8ad9047dd39466b3c8974e592c2fa383d4a3960714caef0c4f2",
+            "off sanitize-payload #e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 resetchannels -@all",
+        ),
+        ("nopass", "off nopass sanitize-payload resetchannels -@all"),
+        (">a resetpass", none),
+        (
+            "(+get ~x) \"(+get ~x -@all)\"",
+            "off sanitize-payload resetchannels -@all (~x resetchannels -@all +get) (~x resetchannels -@all)",
+        ),
+        ("clearselectors ( +get ~y )", "off sanitize-payload resetchannels -@all (~y resetchannels -@all +get)"),
+        ("clearselectors \"()\" \"(~a \\\"x)\"", "off sanitize-payload resetchannels -@all (resetchannels -@all) (resetchannels -@all)"),
+        ("clearselectors (allkeys allchannels +@all -@admin)", "off sanitize-payload resetchannels -@all (~* &* +@all -@admin)"),
+        ("reset", none),
+    ]);
+}
+
+#[test]
+fn rules_that_make_no_sense_change_nothing() {
+    let after_all_keys = "Adding a pattern after the * pattern (or the 'allkeys' flag) is not valid and does not have any effect. Try 'resetkeys' to start with an empty list of patterns";
+    let after_all_channels = "Adding a pattern after the * pattern (or the 'allchannels' flag) is not valid and does not have any effect. Try 'resetchannels' to start with an empty list of channels";
+    let bad_hash = "The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters";
+    let upper = "#C3ab8ff13720e8ad9047dd39466b3c8974e592c2fa383d4a3960714caef0c4f2";
+    let wrong = [
+        ("+config|foo", UNKNOWN),
+        ("+select|", SYNTAX),
+        ("+config|", SYNTAX),
+        ("-select|0", UNKNOWN),
+        ("-config|foo", UNKNOWN),
+        ("+config|get|x", "Allowing first-arg of a subcommand is not supported"),
+        ("+get|x|y", UNKNOWN),
+        ("+", UNKNOWN),
+        ("-", UNKNOWN),
+        ("+@foo", UNKNOWN),
+        ("-@", UNKNOWN),
+        ("%~x", SYNTAX),
+        ("%RR~x", SYNTAX),
+        ("%Rx", SYNTAX),
+        ("%", SYNTAX),
+        ("foo", SYNTAX),
+        (")", SYNTAX),
+        ("#abc", bad_hash),
+        (upper, bad_hash),
+        ("!abc", bad_hash),
+        ("<foo", "The password you are trying to remove from the user does not exist"),
+        ("(+get x)", SYNTAX),
+        ("(>pass)", SYNTAX),
+        ("(+foo)", UNKNOWN),
+    ];
+    let mut lines: Vec<(String, String)> = vec![("ACL SETUSER u on".into(), "+OK".into())];
+    lines.extend(wrong.iter().map(|(rule, reason)| (format!("ACL SETUSER u +get {rule} ~k"), modifier(rule, reason))));
+    for (quoted, rule, reason) in [
+        ("\"~a b\"", "~a b", SYNTAX),
+        ("\"&a\\x00b\"", "&a", SYNTAX),
+        ("\"foo bar\"", "foo bar", SYNTAX),
+        ("\"(+get on)\"", "(+get on)", SYNTAX),
+        ("\"a\\nb\"", "a b", SYNTAX),
+        ("allkeys ~x", "~x", after_all_keys),
+        ("allkeys %X", "%X", after_all_keys),
+        ("allchannels &x", "&x", after_all_channels),
+        ("\"(~* ~x)\"", "(~* ~x)", after_all_keys),
+    ] {
+        lines.push((format!("ACL SETUSER u {quoted}"), modifier(rule, reason)));
+    }
+    for open in ["(", "(+get", "on (+get ~x", "( ) ("] {
+        let at = open.split(' ').rev().find(|word| word.starts_with('(')).expect("one");
+        lines.push((format!("ACL SETUSER u {open}"), format!("-ERR Unmatched parenthesis in acl selector starting at '{at}'.")));
+    }
+    let names = "-ERR Usernames can't contain spaces or null characters";
+    lines.push(("ACL SETUSER \"a b\" on".into(), names.into()));
+    lines.push(("ACL SETUSER \"a\\x00b\" on".into(), names.into()));
+    lines.push(("ACL SETUSER".into(), "-ERR wrong number of arguments for 'acl|setuser' command".into()));
+    let users = "[\"user default on nopass sanitize-payload ~* &* +@all\", \"user u on sanitize-payload resetchannels -@all\"]";
+    lines.push(("ACL LIST".into(), users.into()));
+    let lines: Vec<(&str, &str)> = lines.iter().map(|(line, reply)| (line.as_str(), reply.as_str())).collect();
+    check(&lines);
+}
+
+#[test]
+fn users_are_shown_and_deleted() {
+    check(&[
+        ("ACL SETUSER u on >foo +@all -get ~a %R~b &c (~d +get) (&* -@all)", "+OK"),
+        (
+            "ACL GETUSER u",
+            "[\"flags\", [\"on\", \"sanitize-payload\"], \"passwords\", [\"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae\"], \"commands\", \"+@all -get\", \"keys\", \"~a %R~b\", \"channels\", \"&c\", \"selectors\", [[\"commands\", \"-@all +get\", \"keys\", \"~d\", \"channels\", \"\"], [\"commands\", \"-@all\", \"keys\", \"\", \"channels\", \"&*\"]]]",
+        ),
+        ("ACL SETUSER v", "+OK"),
+        (
+            "ACL GETUSER v",
+            "[\"flags\", [\"off\", \"sanitize-payload\"], \"passwords\", [], \"commands\", \"-@all\", \"keys\", \"\", \"channels\", \"\", \"selectors\", []]",
+        ),
+        ("ACL USERS", "[\"default\", \"u\", \"v\"]"),
+        ("ACL DELUSER u default v", "-ERR The 'default' user cannot be removed"),
+        ("ACL DELUSER \"default\\x00\"", "-ERR The 'default' user cannot be removed"),
+        ("ACL DELUSER v u nobody v", ":2"),
+        ("ACL USERS", "[\"default\"]"),
+        ("ACL DELUSER", "-ERR wrong number of arguments for 'acl|deluser' command"),
+        ("CLIENT KILL USER nobody", "-ERR No such user 'nobody'"),
+        ("ACL DRYRUN u GET x", "-ERR User 'u' not found"),
+    ]);
+    check3(&[
+        ("ACL SETUSER u on nopass (~d +get)", "+OK"),
+        (
+            "ACL GETUSER u",
+            "{\"flags\": ~[\"on\", \"nopass\", \"sanitize-payload\"], \"passwords\": [], \"commands\": \"-@all\", \"keys\": \"\", \"channels\": \"\", \"selectors\": [{\"commands\": \"-@all +get\", \"keys\": \"~d\", \"channels\": \"\"}]}",
+        ),
+        ("ACL DELUSER u", ":1"),
+    ]);
+}
+
+#[test]
+fn a_dry_run_names_what_is_missing() {
+    let key = |name: &str| format!("\"User u has no permissions to access the '{name}' key\"");
+    let channel = |name: &str| format!("\"User u has no permissions to access the '{name}' channel\"");
+    let command = |name: &str| format!("\"User u has no permissions to run the '{name}' command\"");
+    let (a, b, c, d) = (key("a"), key("b"), key("c"), key("d"));
+    let ok = "+OK".to_string();
+    let cases = [
+        ("MGET a a d b", d.clone()),
+        ("MGET b d b", b),
+        ("MGET a c", c.clone()),
+        ("GET a", ok.clone()),
+        ("GET b", key("b")),
+        ("SET d 1", d.clone()),
+        ("COPY a d", d.clone()),
+        ("COPY d a", d.clone()),
+        ("PUBLISH d a", channel("d")),
+        ("SUBSCRIBE a d", channel("a")),
+        ("PSUBSCRIBE a d", channel("a")),
+        ("UNSUBSCRIBE a d", ok.clone()),
+        ("SPUBLISH d x", channel("d")),
+        ("SSUBSCRIBE d", channel("d")),
+        ("CONFIG GET a", ok.clone()),
+        ("EVAL s 1 d", d.clone()),
+        ("EVAL s 1 a", ok.clone()),
+        ("EVAL s 3 a", ok.clone()),
+        ("KEYS x", ok.clone()),
+        ("SORT x", key("x")),
+        ("SORT a STORE d", d.clone()),
+        ("MIGRATE h 1 \"\" 0 10 KEYS a d", d.clone()),
+        ("MIGRATE h 1 d 0 10", d.clone()),
+        ("XREAD STREAMS a d 0 0", d.clone()),
+        ("XREAD a d 0 0", ok.clone()),
+        ("BITFIELD c GET u8 0", c.clone()),
+        ("SET c 1 GET", c.clone()),
+        ("OBJECT ENCODING d", d.clone()),
+        ("EXISTS c", c.clone()),
+        ("TYPE c", c.clone()),
+        ("DEL c", c.clone()),
+        ("WATCH d", d.clone()),
+        ("AUTH d", ok),
+        ("LMPOP 3 a d LEFT", d.clone()),
+        ("ZUNIONSTORE a 2 d c", d.clone()),
+        ("ZUNION 2 a c", c.clone()),
+        ("GEORADIUS a 0 0 1 m STORE d", d.clone()),
+        ("MEMORY USAGE d", d.clone()),
+        ("XINFO STREAM d", d.clone()),
+        ("LCS d c", d.clone()),
+        ("SINTERCARD 2 c d", c),
+        ("RENAME a d", d.clone()),
+        ("BLPOP a d 0", d.clone()),
+        ("XREADGROUP GROUP g n STREAMS a d > >", d.clone()),
+        ("MSETNX a 1 d 1", d.clone()),
+        ("BITOP AND a d a", d.clone()),
+        ("PFMERGE a d", d.clone()),
+        ("OBJECT FREQ a", "+OK".into()),
+        ("DEBUG OBJECT d", "+OK".into()),
+        ("FCALL f 1 d", d.clone()),
+        ("DUMP d", d.clone()),
+        ("RESTORE d 0 x", d),
+        ("\"get\" \"x\\x00y\"", key("x\\x00y")),
+        ("FOO", "-ERR Command 'FOO' not found".into()),
+        ("CONFIG foo", "-ERR Command 'CONFIG' not found".into()),
+        ("EVAL s", "-ERR wrong number of arguments for 'eval' command".into()),
+    ];
+    let lines: Vec<(String, String)> = cases.into_iter().map(|(request, reply)| (format!("ACL DRYRUN u {request}"), reply)).collect();
+    let mut script = vec![("ACL SETUSER u reset on nopass +@all ~a (~b -get) (+get %R~c)", "+OK")];
+    script.extend(lines.iter().map(|(line, reply)| (line.as_str(), reply.as_str())));
+    let more = [
+        ("ACL SETUSER u reset -@all +get +@admin -config|get +select|1", "+OK".to_string()),
+        ("ACL DRYRUN u GET a", a),
+        ("ACL DRYRUN u SET a b", command("set")),
+        ("ACL DRYRUN u CONFIG GET a", command("config|get")),
+        ("ACL DRYRUN u CONFIG SET a b", "+OK".to_string()),
+        ("ACL DRYRUN u SELECT 1", "+OK".to_string()),
+        ("ACL DRYRUN u SELECT 2", command("select")),
+        ("ACL DELUSER u", ":1".to_string()),
+    ];
+    script.extend(more.iter().map(|(line, reply)| (*line, reply.as_str())));
+    check(&script);
+}
+
+#[test]
+fn clients_log_in_and_out() {
+    converse(
+        r#"
+a ACL SETUSER u on >p >q allkeys allchannels +@all
+  a +OK
+b AUTH u p
+  b +OK
+b ACL WHOAMI
+  b "u"
+b AUTH u wrong
+  b -WRONGPASS invalid username-password pair or user is disabled.
+b ACL WHOAMI
+  b "u"
+b AUTH nobody p
+  b -WRONGPASS invalid username-password pair or user is disabled.
+b AUTH x
+  b -ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?
+b AUTH a b c
+  b -ERR syntax error
+b AUTH default anything
+  b +OK
+b ACL WHOAMI
+  b "default"
+b HELLO 2 AUTH u q
+  b (any)
+b ACL WHOAMI
+  b "u"
+b HELLO 3 AUTH u r
+  b -WRONGPASS invalid username-password pair or user is disabled.
+b RESET
+  b +RESET
+b ACL WHOAMI
+  b "default"
+a ACL SETUSER u <p
+  a +OK
+b AUTH u p
+  b -WRONGPASS invalid username-password pair or user is disabled.
+a ACL SETUSER u off
+  a +OK
+b AUTH u q
+  b -WRONGPASS invalid username-password pair or user is disabled.
+a ACL SETUSER u on nopass
+  a +OK
+b AUTH u anything
+  b +OK
+a ACL SETUSER u off
+  a +OK
+b PING
+  b +PONG
+b RESET
+  b +RESET
+b AUTH u anything
+  b -WRONGPASS invalid username-password pair or user is disabled.
+a ACL DELUSER u
+  a :1
+"#,
+    );
+}
+
+#[test]
+fn the_default_user_decides_who_has_to_log_in() {
+    converse(
+        r#"
+a ACL SETUSER u on nopass allkeys allchannels +@all
+  a +OK
+a CONFIG GET requirepass
+  a ["requirepass", ""]
+a ACL SETUSER default >foo
+  a +OK
+a CONFIG GET requirepass
+  a ["requirepass", ""]
+b PING
+  b -NOAUTH Authentication required.
+b ACL WHOAMI
+  b -NOAUTH Authentication required.
+b AUTH foo
+  b +OK
+b ACL WHOAMI
+  b "default"
+a ACL SETUSER default off
+  a +OK
+a PING
+  a +PONG
+c PING
+  c -NOAUTH Authentication required.
+c AUTH foo
+  c -WRONGPASS invalid username-password pair or user is disabled.
+c AUTH default foo
+  c -WRONGPASS invalid username-password pair or user is disabled.
+a ACL SETUSER default on nopass
+  a +OK
+c PING
+  c +PONG
+a ACL SETUSER default resetpass
+  a +OK
+c PING
+  c -NOAUTH Authentication required.
+c AUTH x
+  c -WRONGPASS invalid username-password pair or user is disabled.
+c AUTH u x
+  c +OK
+c PING
+  c +PONG
+c RESET
+  c +RESET
+c PING
+  c -NOAUTH Authentication required.
+c (closes)
+a CONFIG SET requirepass bar
+  a +OK
+a ACL LIST
+  a ["user default on sanitize-payload #fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9 ~* &* +@all", "user u on nopass sanitize-payload ~* &* +@all"]
+a ACL SETUSER default resetpass
+  a +OK
+a CONFIG GET requirepass
+  a ["requirepass", "bar"]
+a CONFIG SET requirepass bar
+  a +OK
+a ACL LIST
+  a ["user default on sanitize-payload ~* &* +@all", "user u on nopass sanitize-payload ~* &* +@all"]
+a CONFIG SET requirepass ""
+  a +OK
+a ACL LIST
+  a ["user default on nopass sanitize-payload ~* &* +@all", "user u on nopass sanitize-payload ~* &* +@all"]
+a ACL DELUSER u
+  a :1
+"#,
+    );
+}
+
+#[test]
+fn commands_keys_and_channels_are_refused() {
+    converse(
+        r#"
+a ACL SETUSER u on nopass ~k* %R~r* %W~w* &c* +@all -incr -acl -config|get
+  a +OK
+b AUTH u x
+  b +OK
+b ACL WHOAMI
+  b -NOPERM User u has no permissions to run the 'acl|whoami' command
+b INCR k
+  b -NOPERM User u has no permissions to run the 'incr' command
+b incr
+  b -ERR wrong number of arguments for 'incr' command
+b GET x
+  b -NOPERM No permissions to access a key
+b GET k
+  b (nil)
+b SET r 1
+  b -NOPERM No permissions to access a key
+b GET r
+  b (nil)
+b SET w 1
+  b +OK
+b GET w
+  b -NOPERM No permissions to access a key
+b SET w 1 GET
+  b -NOPERM No permissions to access a key
+b EXISTS w r k
+  b :1
+b EXISTS x
+  b -NOPERM No permissions to access a key
+b MSET k 1 w 1
+  b +OK
+b MSET k 1 x 1
+  b -NOPERM No permissions to access a key
+b CONFIG GET port
+  b -NOPERM User u has no permissions to run the 'config|get' command
+b CONFIG FOO
+  b -ERR unknown subcommand 'FOO'. Try CONFIG HELP.
+b CONFIG
+  b -ERR wrong number of arguments for 'config' command
+b DBSIZE
+  b :2
+b PUBLISH x 1
+  b -NOPERM No permissions to access a channel
+b PUBLISH c 1
+  b :0
+b SUBSCRIBE x
+  b -NOPERM No permissions to access a channel
+b SUBSCRIBE c x
+  b -NOPERM No permissions to access a channel
+b SSUBSCRIBE x
+  b -NOPERM No permissions to access a channel
+b SPUBLISH x 1
+  b -NOPERM No permissions to access a channel
+b PSUBSCRIBE c*
+  b ["psubscribe", "c*", :1]
+b PSUBSCRIBE c1*
+  b -NOPERM No permissions to access a channel
+b UNSUBSCRIBE x
+  b ["unsubscribe", "x", :1]
+b INCR k
+  b -NOPERM User u has no permissions to run the 'incr' command
+b RESET
+  b +RESET
+b INCR k
+  b :2
+a ACL SETUSER u reset on nopass +get|k +select|0 +config|get ~*
+  a +OK
+b AUTH u x
+  b +OK
+b GET k
+  b "2"
+b GET K
+  b (nil)
+b GET x
+  b -NOPERM User u has no permissions to run the 'get' command
+b SELECT 0
+  b +OK
+b SELECT 1
+  b -NOPERM User u has no permissions to run the 'select' command
+b CONFIG GET maxmemory
+  b ["maxmemory", "0"]
+b CONFIG SET maxmemory 0
+  b -NOPERM User u has no permissions to run the 'config|set' command
+b HELLO 3
+  b (any)
+a ACL SETUSER u reset on nopass +@all ~a (~b -get) (+get %R~c)
+  a +OK
+b GET a
+  b (null)
+b GET b
+  b -NOPERM No permissions to access a key
+b GET c
+  b (null)
+b GET d
+  b -NOPERM No permissions to access a key
+b SET c 1
+  b -NOPERM No permissions to access a key
+b MSET a 1 b 1
+  b -NOPERM No permissions to access a key
+b MGET a c
+  b -NOPERM No permissions to access a key
+b SET a 1
+  b +OK
+a ACL DELUSER u
+  a :1
+  b (closed)
+"#,
+    );
+}
+
+#[test]
+fn transactions_are_looked_at_when_queued_and_when_run() {
+    converse(
+        r#"
+a ACL SETUSER u on nopass ~k* &c* +@all -incr
+  a +OK
+b AUTH u x
+  b +OK
+b MULTI
+  b +OK
+b INCR k
+  b -NOPERM User u has no permissions to run the 'incr' command
+b EXEC
+  b -EXECABORT Transaction discarded because of previous errors.
+b MULTI
+  b +OK
+b SET k 1
+  b +QUEUED
+b GET k1
+  b +QUEUED
+b PUBLISH c 1
+  b +QUEUED
+b PING
+  b +QUEUED
+a ACL SETUSER u -set resetkeys ~kk* resetchannels
+  a +OK
+b EXEC
+  b [-NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command is no longer allowed for the following reason: no permission to execute the command or subcommand, -NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command is no longer allowed for the following reason: no permission to touch the specified keys, -NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command is no longer allowed for the following reason: no permission to access one of the channels used as arguments, +PONG]
+b WATCH k
+  b -NOPERM No permissions to access a key
+b WATCH kk
+  b +OK
+b MULTI
+  b +OK
+b GET kk
+  b +QUEUED
+a ACL SETUSER u -exec
+  a +OK
+b EXEC
+  b -EXECABORT Transaction discarded because of: NOPERM User u has no permissions to run the 'exec' command
+b GET kk
+  b (nil)
+a ACL SETUSER u +exec
+  a +OK
+b MULTI
+  b +OK
+b ACL SETUSER u -ping
+  b +QUEUED
+b PING
+  b +QUEUED
+b ACL SETUSER u +ping
+  b +QUEUED
+b PING
+  b +QUEUED
+b EXEC
+  b [+OK, -NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command is no longer allowed for the following reason: no permission to execute the command or subcommand, +OK, +PONG]
+a ACL DELUSER u
+  a :1
+  b (closed)
+"#,
+    );
+}
+
+#[test]
+fn who_waits_is_looked_at_again() {
+    converse(
+        r#"
+a ACL SETUSER u on nopass allkeys allchannels +@all
+  a +OK
+b AUTH u p
+  b +OK
+b BLPOP l 0
+a ACL SETUSER u -blpop
+  a +OK
+a RPUSH l 1
+  a :1
+  b -NOPERM User u has no permissions to run the 'blpop' command
+b BLPOP l 0
+  b -NOPERM User u has no permissions to run the 'blpop' command
+a ACL SETUSER u +blpop
+  a +OK
+a DEL l
+  a :1
+b BLPOP l 0
+a ACL SETUSER u resetkeys ~other
+  a +OK
+c BLPOP l 0
+a RPUSH l 1
+  a :1
+  b -NOPERM No permissions to access a key
+  c ["l", "1"]
+a ACL SETUSER u allkeys
+  a +OK
+b BZPOPMIN z 0
+a ZADD z 1 m
+  a :1
+  b ["z", "m", "1"]
+b BLPOP l 0
+a ACL DELUSER u
+  a :1
+  b (closed)
+a RPUSH l 1
+  a :1
+a LLEN l
+  a :1
+"#,
+    );
+}
+
+#[test]
+fn clients_of_a_deleted_user_are_sent_away() {
+    converse(
+        r#"
+a ACL SETUSER u on nopass allkeys allchannels +@all
+  a +OK
+a ACL SETUSER v on nopass allkeys allchannels +@all
+  a +OK
+b AUTH u p
+  b +OK
+c AUTH u p
+  c +OK
+d AUTH v p
+  d +OK
+c ACL DELUSER u
+  c :1
+  c (closed)
+  b (closed)
+d ACL SETUSER v off -@all
+  d +OK
+d PING
+  d -NOPERM User v has no permissions to run the 'ping' command
+a CLIENT KILL USER v
+  a :1
+  d (closed)
+a CLIENT KILL USER v
+  a :0
+a ACL DELUSER v
+  a :1
+"#,
+    );
+}
+
+#[test]
+fn who_listens_to_what_is_not_allowed_any_more_is_sent_away() {
+    converse(
+        r#"
+a ACL SETUSER u on nopass &ab &cd +@all
+  a +OK
+b AUTH u p
+  b +OK
+b SUBSCRIBE ab
+  b ["subscribe", "ab", :1]
+a ACL SETUSER u resetchannels &ab
+  a +OK
+a ACL SETUSER u resetchannels &a*
+  a +OK
+b PING
+  b ["pong", ""]
+a ACL SETUSER u resetchannels (&a*)
+  a +OK
+a ACL SETUSER u resetchannels clearselectors &b*
+  a +OK
+  b (closed)
+c AUTH u p
+  c +OK
+c PSUBSCRIBE b*
+  c ["psubscribe", "b*", :1]
+d AUTH u p
+  d +OK
+d SSUBSCRIBE bc
+  d ["ssubscribe", "bc", :1]
+e AUTH u p
+  e +OK
+e GET x
+  e -NOPERM No permissions to access a key
+a ACL SETUSER u allchannels
+  a +OK
+a ACL SETUSER u resetchannels &b**
+  a +OK
+  c (closed)
+d PING
+  d ["pong", ""]
+a ACL SETUSER u resetchannels
+  a +OK
+  d (closed)
+e PING
+  e +PONG
+a ACL DELUSER u
+  a :1
+  e (closed)
+"#,
+    );
+}
+
+#[test]
+fn scripts_run_as_their_caller() {
+    converse(
+        r##"
+a ACL SETUSER u on nopass ~k* &c* +@all -incr -config|get
+  a +OK
+b AUTH u x
+  b +OK
+b EVAL "return redis.call('incr','k')" 0
+  b -ERR ACL failure in script: User u has no permissions to run the 'incr' command script: 1f71dc1cd0b838440b29a02b9ecb8480e01af28a, on @user_script:1.
+b EVAL "return redis.call('get','x')" 0
+  b -ERR ACL failure in script: No permissions to access a key script: db94c2918043c41a85e5c7f5b637c7a9c9c7119c, on @user_script:1.
+b EVAL "return redis.pcall('get','x')" 0
+  b -ERR ACL failure in script: No permissions to access a key
+b EVAL "return redis.call('publish','x',1)" 0
+  b -ERR ACL failure in script: No permissions to access a channel script: 7cde7dc820fc1355c1b6c207b4d0b513474ad876, on @user_script:1.
+b EVAL "return redis.call('set','k','v')" 0
+  b +OK
+b EVAL "return {redis.acl_check_cmd('get','k'), redis.acl_check_cmd('get','x'), redis.acl_check_cmd('incr','k'),redis.acl_check_cmd('config','get','k')}" 0
+  b [:1, (nil), (nil), (nil)]
+b EVAL "return redis.acl_check_cmd('foo')" 0
+  b -ERR Invalid command passed to redis.acl_check_cmd() script: 396e69bc0371f2ecca9041686f02314e24d6a44b, on @user_script:1.
+b EVAL "return redis.acl_check_cmd('get')" 0
+  b :1
+b EVAL "return redis.acl_check_cmd('config','foo')" 0
+  b -ERR Invalid command passed to redis.acl_check_cmd() script: 8b58a1e4a97af5261cce89a7c6f50782335ccdd3, on @user_script:1.
+b EVAL "return redis.acl_check_cmd('config')" 0
+  b :1
+b EVAL "return 1" 1 x
+  b -NOPERM No permissions to access a key
+b MULTI
+  b +OK
+b EVAL "return redis.call('incr','k')" 0
+  b +QUEUED
+b EXEC
+  b [-ERR ACL failure in script: User u has no permissions to run the 'incr' command script: 1f71dc1cd0b838440b29a02b9ecb8480e01af28a, on @user_script:1.]
+a FUNCTION LOAD REPLACE "#!lua name=users\nredis.register_function('probe', function(keys, args) return redis.call(unpack(args)) end)"
+  a "users"
+b FCALL probe 0 GET k
+  b "v"
+b FCALL probe 0 GET x
+  b -ERR ACL failure in script: No permissions to access a key script: probe, on @user_function:2.
+a FUNCTION DELETE users
+  a +OK
+a ACL DELUSER u
+  a :1
+  b (closed)
+"##,
+    );
+}
+
+#[test]
+fn sort_looks_up_other_keys_for_who_may_read_all() {
+    converse(
+        r#"
+a RPUSH k 2 1
+  a :2
+a ACL SETUSER u on nopass ~k* +@all
+  a +OK
+b AUTH u x
+  b +OK
+b SORT k
+  b ["1", "2"]
+b SORT k BY nosort
+  b ["2", "1"]
+b SORT k BY k*
+  b -ERR BY option of SORT denied due to insufficient ACL permissions.
+b SORT k GET #
+  b -ERR GET option of SORT denied due to insufficient ACL permissions.
+b SORT_RO k GET x
+  b -ERR GET option of SORT denied due to insufficient ACL permissions.
+b SORT x BY k*
+  b -NOPERM No permissions to access a key
+a ACL SETUSER u %R~*
+  a +OK
+b SORT k BY x* GET #
+  b ["1", "2"]
+b SORT k BY x* GET y* STORE z
+  b -NOPERM No permissions to access a key
+b SORT k GET y* STORE k
+  b :2
+a ACL SETUSER u resetkeys ~k (%R~* -sort)
+  a +OK
+b SORT k BY x*
+  b -ERR BY option of SORT denied due to insufficient ACL permissions.
+a ACL DELUSER u
+  a :1
+  b (closed)
+"#,
+    );
+}
+
+#[test]
+fn refusals_are_counted_and_logged() {
+    let mut world = World::new();
+    let (admin, client) = (world.connect(), world.connect());
+    world.ask(admin, "ACL SETUSER u on >p ~k +@all -incr -config|get");
+    for line in ["AUTH u p", "GET a", "GET a", "INCR k", "CONFIG GET a", "PUBLISH c x", "MULTI", "INCR k", "EXEC", "AUTH u q"] {
+        world.ask(client, line);
+    }
+    world.ask(client, "EVAL \"return redis.call('incr','k')\" 0");
+    world.ask(client, "EVAL \"return redis.call('incr','k')\" 0");
+    assert_eq!(world.ask(client, "ACL LOG RESET").as_str(), "+OK");
+    for line in ["GET a", "GET a", "INCR k", "CONFIG GET a", "PUBLISH c x", "MULTI", "INCR k", "EXEC", "AUTH v q"] {
+        world.ask(client, line);
+    }
+    world.ask(client, "EVAL \"return redis.call('incr','k')\" 0");
+    let log = world.ask(admin, "ACL LOG");
+    let entries: Vec<&str> = log.split("[\"count\", ").skip(1).collect();
+    let expected = [
+        (1, "command", "lua", "incr", "u"),
+        (1, "auth", "toplevel", "AUTH", "v"),
+        (1, "command", "multi", "incr", "u"),
+        (1, "channel", "toplevel", "c", "u"),
+        (1, "command", "toplevel", "config|get", "u"),
+        (1, "command", "toplevel", "incr", "u"),
+        (2, "key", "toplevel", "a", "u"),
+    ];
+    assert_eq!(entries.len(), expected.len(), "{log}");
+    for (entry, (count, reason, context, object, user)) in entries.iter().zip(expected) {
+        let start = format!(
+            ":{count}, \"reason\", \"{reason}\", \"context\", \"{context}\", \"object\", \"{object}\", \"username\", \"{user}\", \"age-seconds\", \"0\", \"client-info\", \"id=2 "
+        );
+        assert!(entry.starts_with(&start), "{entry}");
+        assert!(entry.contains(" user=u "), "{entry}");
+    }
+    let stats = world.ask(admin, "INFO stats");
+    for line in ["acl_access_denied_auth:2", "acl_access_denied_cmd:9", "acl_access_denied_key:4", "acl_access_denied_channel:2"] {
+        assert!(stats.contains(line), "{line}: {stats}");
+    }
+    let errors = world.ask(admin, "INFO errorstats");
+    assert!(errors.contains("errorstat_NOPERM:count=12"), "{errors}");
+    let commands = world.ask(admin, "INFO commandstats");
+    assert!(commands.contains("cmdstat_incr:calls=0,usec=0,usec_per_call=0.00,rejected_calls=7,failed_calls=0"), "{commands}");
+    world.ask(admin, "CONFIG RESETSTAT");
+    assert!(world.ask(admin, "INFO stats").contains("acl_access_denied_cmd:0"));
+    assert!(world.ask(admin, "CLIENT LIST").contains(" user=u "));
+}
+
+#[test]
+fn a_new_user_may_use_the_channels_that_the_configuration_says() {
+    converse_with(
+        &[("acl-pubsub-default", "allchannels")],
+        r#"
+a ACL SETUSER u
+  a +OK
+a ACL LIST
+  a ["user default on nopass sanitize-payload ~* &* +@all", "user u off sanitize-payload &* -@all"]
+a ACL SETUSER u &test
+  a -ERR Error in ACL SETUSER modifier '&test': Adding a pattern after the * pattern (or the 'allchannels' flag) is not valid and does not have any effect. Try 'resetchannels' to start with an empty list of channels
+a ACL SETUSER u resetchannels reset (+get)
+  a +OK
+a CONFIG SET acl-pubsub-default resetchannels
+  a +OK
+a ACL LIST
+  a ["user default on nopass sanitize-payload ~* &* +@all", "user u off sanitize-payload &* -@all (&* -@all +get)"]
+a ACL SETUSER u reset
+  a +OK
+a ACL LIST
+  a ["user default on nopass sanitize-payload ~* &* +@all", "user u off sanitize-payload resetchannels -@all"]
+a CONFIG SET acl-pubsub-default none
+  a -ERR CONFIG SET failed (possibly related to argument 'acl-pubsub-default') - argument(s) must be one of the following: allchannels, resetchannels
+a CONFIG GET acl-pubsub-default
+  a ["acl-pubsub-default", "resetchannels"]
+a ACL DELUSER u
+  a :1
+"#,
+    );
+}
+
+#[test]
+fn what_acl_can_do_is_told() {
+    let mut world = World::new();
+    let client = world.connect();
+    let help = world.ask(client, "ACL HELP");
+    for subcommand in
+        ["CAT", "DELUSER", "DRYRUN", "GENPASS", "GETUSER", "LIST", "LOAD", "LOG", "SAVE", "SETUSER", "USERS", "WHOAMI", "HELP"]
+    {
+        assert!(help.contains(&format!("+{subcommand}")), "{subcommand}: {help}");
+    }
+    check(&[("ACL HELP x", "-ERR wrong number of arguments for 'acl|help' command")]);
+}
+
+#[test]
+fn requests_that_change_users_are_not_shown() {
+    let mut world = World::new();
+    let (client, monitor) = (world.connect(), world.connect());
+    world.ask(client, "CONFIG SET slowlog-log-slower-than 0");
+    world.ask(monitor, "MONITOR");
+    world.ask(client, "ACL SETUSER u >secret");
+    world.ask(client, "ACL GETUSER u");
+    world.ask(client, "ACL DELUSER u");
+    let seen = world.received(monitor).join("\n") + &world.ask(client, "SLOWLOG GET");
+    assert!(!seen.contains("secret"), "{seen}");
+    assert!(seen.contains(NO_KEY) || seen.to_ascii_lowercase().contains("(redacted)"), "{seen}");
+}
