@@ -19,6 +19,10 @@ use crate::server::{Later, State, dispatch};
 use super::connection::{client_name, is_plain};
 use super::tracking;
 
+/// What most subcommands have in common.
+pub(super) const OF_A_CONNECTION: Command =
+    Command { group: "connection", flags: Flags::NOSCRIPT.or(Flags::LOADING).or(Flags::STALE), acl: &["connection"], ..Command::BASE };
+
 /// The rows of the family.
 pub const COMMANDS: &[Command] = &[Command {
     name: "client",
@@ -36,172 +40,137 @@ pub const COMMANDS: &[Command] = &[Command {
             name: "getname",
             summary: "Returns the connection's name.",
             since: "2.6.9",
-            group: "connection",
             arity: 2,
-            flags: Flags::NOSCRIPT.or(Flags::LOADING).or(Flags::STALE),
-            acl: &["connection"],
             handler: getname,
-            ..Command::BASE
+            ..OF_A_CONNECTION
         },
         Command {
             name: "help",
             summary: "Lists the subcommands.",
             since: "5.0.0",
-            group: "connection",
             arity: 2,
             flags: Flags::LOADING.or(Flags::STALE),
-            acl: &["connection"],
             handler: help,
-            ..Command::BASE
+            ..OF_A_CONNECTION
         },
         Command {
             name: "id",
             summary: "Returns the connection's unique number.",
             since: "5.0.0",
-            group: "connection",
             arity: 2,
-            flags: Flags::NOSCRIPT.or(Flags::LOADING).or(Flags::STALE),
-            acl: &["connection"],
             handler: id,
-            ..Command::BASE
+            ..OF_A_CONNECTION
         },
         Command {
             name: "info",
             summary: "Describes the connection.",
             since: "6.2.0",
-            group: "connection",
             arity: 2,
-            flags: Flags::NOSCRIPT.or(Flags::LOADING).or(Flags::STALE),
-            acl: &["connection"],
             tips: &["nondeterministic_output"],
             handler: info,
-            ..Command::BASE
+            ..OF_A_CONNECTION
         },
         Command {
             name: "kill",
             summary: "Closes connections.",
             since: "2.4.0",
-            group: "connection",
             complexity: "O(N) where N is the number of client connections",
             arity: -3,
-            flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
-            acl: &["connection"],
+            flags: Flags::ADMIN.or(OF_A_CONNECTION.flags),
             syntax: "<filter: old-format/ip:port | <new-format: [ID client-id:integer] | [TYPE <client-type: NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] | [USER username] | [ADDR addr/ip:port] | [LADDR laddr/ip:port] | [SKIPME <skipme: YES | NO>] | [MAXAGE maxage:integer] | [IP ip] | [NAME name] | [IDLE idle:integer] | [FLAGS flags] | [LIB-NAME libname] | [LIB-VER libver] | [DB db:integer]>...>",
             handler: kill,
-            ..Command::BASE
+            ..OF_A_CONNECTION
         },
         Command {
             name: "list",
             summary: "Describes all connections.",
             since: "2.4.0",
-            group: "connection",
             complexity: "O(N) where N is the number of client connections",
             arity: -2,
-            flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
-            acl: &["connection"],
+            flags: Flags::ADMIN.or(OF_A_CONNECTION.flags),
             syntax: "[TYPE <client-type: NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id:integer...] [USER username] [ADDR addr/ip:port] [LADDR laddr/ip:port] [IP ip] [SKIPME <skipme: YES | NO>] [MAXAGE maxage:integer] [NAME name] [IDLE idle:integer] [FLAGS flags] [LIB-NAME libname] [LIB-VER libver] [DB db:integer]",
             tips: &["nondeterministic_output"],
             handler: list,
-            ..Command::BASE
+            ..OF_A_CONNECTION
         },
         Command {
             name: "no-evict",
             summary: "Exempts the connection from client eviction, or ends that.",
             since: "7.0.0",
-            group: "connection",
             arity: 3,
-            flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
-            acl: &["connection"],
+            flags: Flags::ADMIN.or(OF_A_CONNECTION.flags),
             syntax: "<enabled: ON | OFF>",
             handler: no_evict,
-            ..Command::BASE
+            ..OF_A_CONNECTION
         },
         Command {
             name: "no-touch",
             summary: "Keeps the connection's commands from refreshing the keys' access times, or ends that.",
             since: "7.2.0",
-            group: "connection",
             arity: 3,
-            flags: Flags::NOSCRIPT.or(Flags::LOADING).or(Flags::STALE),
-            acl: &["connection"],
             syntax: "<enabled: ON | OFF>",
             handler: no_touch,
-            ..Command::BASE
+            ..OF_A_CONNECTION
         },
         Command {
             name: "pause",
             summary: "Holds back the commands of all clients for a while.",
             since: "3.0.0",
-            group: "connection",
             arity: -3,
-            flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
-            acl: &["connection"],
+            flags: Flags::ADMIN.or(OF_A_CONNECTION.flags),
             syntax: "timeout:integer [mode: WRITE | ALL]",
             handler: pause,
-            ..Command::BASE
+            ..OF_A_CONNECTION
         },
         Command {
             name: "reply",
             summary: "Turns replies to the connection on or off.",
             since: "3.2.0",
-            group: "connection",
             arity: 3,
-            flags: Flags::NOSCRIPT.or(Flags::LOADING).or(Flags::STALE),
-            acl: &["connection"],
             syntax: "<action: ON | OFF | SKIP>",
             handler: reply,
-            ..Command::BASE
+            ..OF_A_CONNECTION
         },
         Command {
             name: "setinfo",
             summary: "Records facts about the client's library.",
             since: "7.2.0",
-            group: "connection",
             arity: 4,
-            flags: Flags::NOSCRIPT.or(Flags::LOADING).or(Flags::STALE),
-            acl: &["connection"],
             syntax: "<attr: LIB-NAME libname | LIB-VER libver>",
             tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
             handler: setinfo,
-            ..Command::BASE
+            ..OF_A_CONNECTION
         },
         Command {
             name: "setname",
             summary: "Names the connection.",
             since: "2.6.9",
-            group: "connection",
             arity: 3,
-            flags: Flags::NOSCRIPT.or(Flags::LOADING).or(Flags::STALE),
-            acl: &["connection"],
             syntax: "connection-name",
             tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
             handler: setname,
-            ..Command::BASE
+            ..OF_A_CONNECTION
         },
         Command {
             name: "unblock",
             summary: "Ends the wait of a client in a blocking command, seen from another connection.",
             since: "5.0.0",
-            group: "connection",
             complexity: "O(log N) where N is the number of client connections",
             arity: -3,
-            flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
-            acl: &["connection"],
+            flags: Flags::ADMIN.or(OF_A_CONNECTION.flags),
             syntax: "client-id:integer [unblock-type: TIMEOUT | ERROR]",
             handler: unblock,
-            ..Command::BASE
+            ..OF_A_CONNECTION
         },
         Command {
             name: "unpause",
             summary: "Ends a pause of the clients.",
             since: "6.2.0",
-            group: "connection",
             complexity: "O(N) Where N is the number of paused clients",
             arity: 2,
-            flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
-            acl: &["connection"],
+            flags: Flags::ADMIN.or(OF_A_CONNECTION.flags),
             handler: unpause,
-            ..Command::BASE
+            ..OF_A_CONNECTION
         },
     ],
     ..Command::BASE

@@ -7,16 +7,12 @@ use crate::resp::request::Args;
 use crate::server::client_line::redirect;
 use crate::server::context::{Ctx, DONE, Outcome, integer};
 use crate::server::error::Error;
-use crate::server::row::{Command, Flags};
+use crate::server::row::Command;
 use crate::server::tracking::{Mode, Tracking};
 
-const BASE: Command = Command {
-    group: "connection",
-    flags: Flags::NOSCRIPT.or(Flags::LOADING).or(Flags::STALE),
-    acl: &["connection"],
-    since: "6.0.0",
-    ..Command::BASE
-};
+use super::client::OF_A_CONNECTION;
+
+const BASE: Command = Command { since: "6.0.0", ..OF_A_CONNECTION };
 
 /// CLIENT CACHING.
 pub const CACHING: Command = Command {

@@ -14,6 +14,7 @@ use std::fmt::{Display, Write};
 
 use crate::base::clock::Millis;
 use crate::base::{memory, text};
+use crate::keyspace::interests::Interests;
 use crate::keyspace::{Database, Keyspace};
 use crate::persist::aof::Phase;
 use crate::repl::primary::Stage;
@@ -228,7 +229,8 @@ fn clients(report: &mut Report<'_>) {
     report.line("clients_in_timeout_table", timed);
     report.line("total_watched_keys", watched.len());
     report.line("total_blocking_keys", state.parked.keys());
-    report.line("total_blocking_keys_on_nokey", state.parked.keys_wanting_loss());
+    let losses: usize = report.space.all_interests().map(Interests::losses_awaited).sum();
+    report.line("total_blocking_keys_on_nokey", losses);
 }
 
 fn memory_use(report: &mut Report<'_>) {
