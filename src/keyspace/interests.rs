@@ -44,6 +44,16 @@ impl Interests {
         self.awaited.contains_key(key)
     }
 
+    /// Whether the loss of a key serves a client that is blocked on it.
+    pub fn is_loss_awaited(&self, key: &[u8]) -> bool {
+        self.awaited.get(key).is_some_and(|waiters| waiters.wanting_loss > 0)
+    }
+
+    /// How many keys there are whose loss serves a client.
+    pub fn losses_awaited(&self) -> usize {
+        self.awaited.values().filter(|waiters| waiters.wanting_loss > 0).count()
+    }
+
     /// The keys that clients are blocked on.
     pub fn all_awaited(&self) -> impl Iterator<Item = &[u8]> {
         self.awaited.keys().map(|key| &**key)
@@ -54,6 +64,11 @@ impl Keyspace {
     /// What is awaited and watched in a database.
     pub fn interests(&self, db: DbIndex) -> &Interests {
         &self.interests[db.at()]
+    }
+
+    /// What is awaited and watched in each database.
+    pub fn all_interests(&self) -> impl Iterator<Item = &Interests> {
+        self.interests.iter()
     }
 
     /// A client watches a key; `token` is its word for itself. Gives whether it did not watch it yet.

@@ -68,13 +68,8 @@ impl Blocked {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Ticket(u64);
 
-/// Who waits for one key.
-#[derive(Default)]
-struct Queue {
-    waiting: BTreeMap<Ticket, ClientKey>,
-    /// How many of them want to know of the key's loss.
-    wanting_loss: usize,
-}
+/// Who waits for one key. Whether its loss serves one of them, the keyspace knows, which must know it with each change.
+type Queue = BTreeMap<Ticket, ClientKey>;
 
 /// All parked clients.
 #[derive(Default)]
@@ -96,11 +91,6 @@ impl Parked {
         self.queues.iter().map(HashMap::len).sum()
     }
 
-    /// How many keys are waited for whose loss ends the wait, too.
-    pub fn keys_wanting_loss(&self) -> usize {
-        self.queues.iter().flat_map(HashMap::values).filter(|queue| queue.wanting_loss > 0).count()
-    }
-
     fn draw_ticket(&mut self) -> Ticket {
         self.last_ticket.0 += 1;
         self.last_ticket
@@ -115,9 +105,7 @@ impl Parked {
             self.queues.resize_with(blocked.db.at() + 1, HashMap::new);
         }
         for name in &blocked.keys {
-            let queue = self.queues[blocked.db.at()].entry(name.clone()).or_default();
-            queue.waiting.insert(blocked.ticket, key);
-            queue.wanting_loss += usize::from(blocked.wants_loss);
+            self.queues[blocked.db.at()].entry(name.clone()).or_default().insert(blocked.ticket, key);
         }
     }
 
@@ -125,9 +113,8 @@ impl Parked {
         for name in &blocked.keys {
             let queues = &mut self.queues[blocked.db.at()];
             let queue = queues.get_mut(name).expect("a parked client stands in the queue of each of its keys");
-            queue.waiting.remove(&blocked.ticket);
-            queue.wanting_loss -= usize::from(blocked.wants_loss);
-            if queue.waiting.is_empty() {
+            queue.remove(&blocked.ticket);
+            if queue.is_empty() {
                 queues.remove(name);
             }
         }
@@ -225,10 +212,9 @@ impl Server {
     fn serve_queue(&mut self, db: DbIndex, key: &[u8]) {
         let mut last = Ticket::default();
         while let Some(queue) = self.state.parked.queue(db, key) {
-            let Some((&ticket, &client)) = queue.waiting.range((Bound::Excluded(last), Bound::Unbounded)).next() else { return };
-            let any_wants_loss = queue.wanting_loss > 0;
+            let Some((&ticket, &client)) = queue.range((Bound::Excluded(last), Bound::Unbounded)).next() else { return };
             let found = self.keyspace.db(db).type_of(key);
-            if found.is_none() && !any_wants_loss {
+            if found.is_none() && !self.keyspace.interests(db).is_loss_awaited(key) {
                 return;
             }
             last = ticket;

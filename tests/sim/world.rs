@@ -17,6 +17,7 @@ use ruddle::base::clock::{Micros, Millis, Monotonic, Now};
 use ruddle::base::random::Random;
 use ruddle::config::Startup;
 use ruddle::keyspace::expiry::Expiry;
+use ruddle::keyspace::interests::Interests;
 use ruddle::resp::Protocol;
 use ruddle::resp::reader::{Reply, ReplyReader};
 use ruddle::server::client::{ClientFlags, ClientKey, Peer};
@@ -502,8 +503,9 @@ impl Story {
         // a pause that somebody has asked for at last ends, too
         self.network.pass_ms(10_000);
         self.tick();
-        let parked = &self.network.server.state.parked;
-        assert_eq!((parked.clients, parked.keys(), parked.keys_wanting_loss()), (0, 0, 0), "nobody is left to wait");
+        let (parked, space) = (&self.network.server.state.parked, &self.network.server.keyspace);
+        let losses: usize = space.all_interests().map(Interests::losses_awaited).sum();
+        assert_eq!((parked.clients, parked.keys(), losses), (0, 0, 0), "nobody is left to wait");
         let now = self.network.now();
         let ours = digests(&mut self.network.server, now);
         let theirs = digests(&mut self.mirror, now);
