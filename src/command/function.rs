@@ -239,7 +239,7 @@ fn restore(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
         }
     };
     let payload = args.at(2);
-    dump::check(payload, ctx.state.sums).ok_or(Error::fixed("ERR DUMP payload version or checksum are wrong"))?;
+    dump::check(payload, ctx.state.switches.sums).ok_or(Error::fixed("ERR DUMP payload version or checksum are wrong"))?;
     let texts = dump::read_libraries(payload).map_err(Error::fixed)?;
     ctx.state.scripts.restore_libraries(&texts, policy).map_err(Error::bytes)?;
     changed(ctx);

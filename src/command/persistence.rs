@@ -194,7 +194,7 @@ fn restore(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     if ttl < 0 {
         return Err(Error::fixed("ERR Invalid TTL value, must be >= 0"));
     }
-    let version = dump::check(payload, ctx.state.sums).ok_or(Error::fixed("ERR DUMP payload version or checksum are wrong"))?;
+    let version = dump::check(payload, ctx.state.switches.sums).ok_or(Error::fixed("ERR DUMP payload version or checksum are wrong"))?;
     let shapes = Shapes::new(&ctx.state.config, ctx.db.space().hasher());
     let mut text = Vec::new();
     let value = dump::read(payload, version, &shapes, &mut text).map_err(|error| {

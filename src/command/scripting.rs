@@ -423,7 +423,7 @@ impl Caller<'_> {
             return Err(Error::fixed("ERR Wrong number of args calling Redis command from script"));
         }
         let is_nested = row.group == "scripting";
-        if row.flags.any(Flags::NOSCRIPT) && (is_nested || !self.state.scripts_unrestricted) {
+        if row.flags.any(Flags::NOSCRIPT) && (is_nested || !self.state.switches.scripts_unrestricted) {
             return Err(Error::fixed("ERR This Redis command is not allowed from script"));
         }
         let gates = &self.state.gates;

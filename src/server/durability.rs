@@ -103,8 +103,8 @@ impl State {
 
     fn flush_file(&mut self, forced: bool) {
         let policy = self.sync_policy(forced);
-        if !self.aof_flush_sleep.is_zero() && self.aof.unwritten() > 0 {
-            (self.host.sleep)(self.aof_flush_sleep);
+        if !self.switches.aof_flush_sleep.is_zero() && self.aof.unwritten() > 0 {
+            (self.host.sleep)(self.switches.aof_flush_sleep);
         }
         let event = match self.config.appendfsync {
             AppendFsync::Always => "aof-fsync-always",

@@ -47,6 +47,7 @@ pub mod shutdown;
 pub mod sockets;
 pub mod stalls;
 pub mod stats;
+pub mod switches;
 pub mod syntax;
 pub mod tracking;
 pub mod transaction;
@@ -55,7 +56,6 @@ pub mod users;
 pub mod web;
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use bytes::Bytes;
 use sha1::{Digest as _, Sha1};
@@ -69,7 +69,6 @@ use crate::keyspace::{DbIndex, Keyspace};
 use crate::limits;
 use crate::persist::aof::Aof;
 use crate::persist::aof::rewrite::{self, Rewrites};
-use crate::persist::rdb::dump::Sums;
 use crate::persist::snapshot::Snapshots;
 use crate::resp::Protocol;
 use crate::resp::request::{Partial, Span};
@@ -101,6 +100,7 @@ use shutdown::Stopping;
 use sockets::Sockets;
 use stalls::Stalls;
 use stats::Stats;
+use switches::Switches;
 use tracking::Caches;
 use users::{UserId, Users};
 
@@ -200,14 +200,8 @@ pub struct State {
     pub sockets: Sockets,
     /// Bytes in use when the server was made: what is not data.
     pub startup_memory: usize,
-    /// `DEBUG AOF-FLUSH-SLEEP`: how long the loop is held before the append-only file is written.
-    pub aof_flush_sleep: Duration,
-    /// Whether RESTORE looks at checksums.
-    pub sums: Sums,
-    /// `DEBUG PAUSE-CRON`: housekeeping stands still.
-    pub cron_paused: bool,
-    /// `DEBUG SET-DISABLE-DENY-SCRIPTS`: scripts may call every command.
-    pub scripts_unrestricted: bool,
+    /// What DEBUG has switched.
+    pub switches: Switches,
     /// Scripts, and what runs them.
     pub scripts: Scripts,
     /// A script that runs too long and is left for now.
@@ -356,10 +350,7 @@ impl Server {
             reconfigured: Vec::new(),
             sockets: Sockets::default(),
             startup_memory: 0,
-            aof_flush_sleep: Duration::ZERO,
-            sums: Sums::default(),
-            cron_paused: false,
-            scripts_unrestricted: false,
+            switches: Switches::default(),
             scripts: Scripts::new(seed, REDIS_VERSION),
             busy: None,
             deafened: None,

@@ -446,7 +446,7 @@ impl Server {
         self.state.limit_caches();
         let unix = self.keyspace.now;
         if unix >= self.next_cron || self.next_cron.saturating_sub(unix) > Millis(1000) {
-            if !self.state.cron_paused {
+            if !self.state.switches.cron_paused {
                 self.cron();
             }
             self.next_cron = unix.saturating_add(Millis(1000 / i64::from(self.state.config.hz.max(1))));

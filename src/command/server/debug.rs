@@ -111,14 +111,14 @@ fn debug(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
         (b"HELP", 2) => return dispatch::help(ctx, HELP),
         (b"AOF-FLUSH-SLEEP", 3) => {
             let micros = integer(args.at(2))?;
-            ctx.state.aof_flush_sleep = Duration::from_micros(u64::try_from(micros).unwrap_or(0));
+            ctx.state.switches.aof_flush_sleep = Duration::from_micros(u64::try_from(micros).unwrap_or(0));
         }
         (b"SLEEP", 3) => sleep(ctx, args.at(2)),
         (b"SET-ACTIVE-EXPIRE", 3) => ctx.db.space().active_expiry = switch(args.at(2)),
-        (b"PAUSE-CRON", 3) => ctx.state.cron_paused = switch(args.at(2)),
-        (b"SET-DISABLE-DENY-SCRIPTS", 3) => ctx.state.scripts_unrestricted = switch(args.at(2)),
+        (b"PAUSE-CRON", 3) => ctx.state.switches.cron_paused = switch(args.at(2)),
+        (b"SET-DISABLE-DENY-SCRIPTS", 3) => ctx.state.switches.scripts_unrestricted = switch(args.at(2)),
         (b"SET-SKIP-CHECKSUM-VALIDATION", 3) => {
-            ctx.state.sums = if switch(args.at(2)) { Sums::Ignored } else { Sums::Checked };
+            ctx.state.switches.sums = if switch(args.at(2)) { Sums::Ignored } else { Sums::Checked };
         }
         (b"SEGFAULT", _) => return crash(ctx, Crash::Fault),
         (b"ASSERT", _) => return crash(ctx, Crash::Assertion),
