@@ -6,7 +6,8 @@
 //! - [`append`]: the index of a stream's blocks, which grows at its end only; [`headed`]: such a block's bytes;
 //! - [`line`]: prefetching and comparing; [`wheel`](mod@wheel): deadlines; [`heavy`]: the heaviest of very many labels, in little space.
 //!
-//! This is where most of the crate's unsafe code is, behind safe interfaces.
+//! This is where most of the crate's unsafe code is, behind safe interfaces. One promise is the callers': a place in a
+//! [`table`] is used before the table changes, which debug builds assert.
 #![allow(unsafe_code)]
 
 pub mod append;

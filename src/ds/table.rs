@@ -97,12 +97,28 @@ pub enum Part {
     Block,
 }
 
-/// Where a block was found. Valid until the table next changes.
+/// Where a block was found. Good until a block next comes or goes: a stale one may lead to memory that was given back. No method
+/// asks whether it is, but in a debug build, where each is asserted to be of the table's present [`Age`].
 #[derive(Clone, Copy)]
 pub struct Position {
     segment: SegmentRef,
     bucket: usize,
     slot: usize,
+    age: Age,
+}
+
+/// How many blocks have come and gone, which is counted in debug builds only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Age(#[cfg(debug_assertions)] u64);
+
+impl Age {
+    #[inline]
+    fn pass(&mut self) {
+        #[cfg(debug_assertions)]
+        {
+            self.0 += 1;
+        }
+    }
 }
 
 /// A set of owned blocks found by their keys. See the module's essay.
@@ -118,6 +134,7 @@ pub struct Table<B: Block> {
     /// How many blocks there will be, as far as somebody has said; see [`Table::expect`].
     expected: usize,
     hasher: KeyHasher,
+    age: Age,
     owns: PhantomData<B>,
 }
 
@@ -134,6 +151,7 @@ impl<B: Block> Table<B> {
             rows: None,
             expected: 0,
             hasher,
+            age: Age::default(),
             owns: PhantomData,
         }
     }
@@ -227,7 +245,7 @@ impl<B: Block> Table<B> {
         let segment = self.segment_of(hash)?;
         let index = segment.home(hash);
         let found = segment.bucket(index).matches(tag_of(hash));
-        if found == 0 { None } else { Some(Position { segment, bucket: index, slot: found.trailing_zeros() as usize }) }
+        if found == 0 { None } else { Some(self.position(segment, index, found.trailing_zeros() as usize)) }
     }
 
     /// The address of the block with `key`, whose hash is `hash`.
@@ -251,7 +269,7 @@ impl<B: Block> Table<B> {
                     // SAFETY: the slot owns a live block.
                     let candidate = unsafe { B::key(block_of(word)) };
                     if same(candidate, key) {
-                        return Some(Position { segment, bucket: index, slot });
+                        return Some(self.position(segment, index, slot));
                     }
                 }
                 found &= found - 1;
@@ -264,15 +282,27 @@ impl<B: Block> Table<B> {
         None
     }
 
+    #[inline]
+    fn position(&self, segment: SegmentRef, bucket: usize, slot: usize) -> Position {
+        Position { segment, bucket, slot, age: self.age }
+    }
+
+    /// The slot at `position`.
+    #[inline]
+    fn slot(&self, position: Position) -> &mut u64 {
+        debug_assert!(position.age == self.age, "a place is used before the table changes");
+        &mut position.segment.bucket(position.bucket).slots[position.slot]
+    }
+
     /// The address of the block at `position`.
     #[inline]
     pub fn raw(&self, position: Position) -> NonNull<u8> {
-        block_of(position.segment.bucket(position.bucket).slots[position.slot])
+        block_of(*self.slot(position))
     }
 
     /// Puts `block` where another with the same key was, and gives that back.
     pub fn replace(&mut self, position: Position, block: B) -> B {
-        let word = &mut position.segment.bucket(position.bucket).slots[position.slot];
+        let word = self.slot(position);
         let old = block_of(*word);
         *word = *word & !ADDRESS | block.into_raw().as_ptr() as u64;
         // SAFETY: the slot owned `old` and does no more.
@@ -281,7 +311,7 @@ impl<B: Block> Table<B> {
 
     /// Tells the slot at `position` that its block has moved to `raw` (a reallocation).
     pub fn moved(&mut self, position: Position, raw: NonNull<u8>) {
-        let word = &mut position.segment.bucket(position.bucket).slots[position.slot];
+        let word = self.slot(position);
         *word = *word & !ADDRESS | raw.as_ptr() as u64;
     }
 
@@ -304,6 +334,7 @@ impl<B: Block> Table<B> {
             self.make_room(hash);
         }
         self.len += 1;
+        self.age.pass();
         raw
     }
 
@@ -446,11 +477,10 @@ impl<B: Block> Table<B> {
 
     /// Takes out the block at `position`.
     pub fn remove(&mut self, hash: u64, position: Position) -> B {
-        let Position { segment, bucket: index, slot } = position;
-        let bucket = segment.bucket(index);
-        let word = bucket.slots[slot];
-        bucket.occupied &= !(1 << slot);
-        bucket.slots[slot] = 0;
+        let word = std::mem::take(self.slot(position));
+        let Position { segment, bucket: index, slot, .. } = position;
+        segment.bucket(index).occupied &= !(1 << slot);
+        self.age.pass();
         let mut passed = segment.home(hash);
         while passed != index {
             self.recheck_overflow(segment, passed);
@@ -572,7 +602,7 @@ impl<B: Block> Table<B> {
                 found &= found - 1;
                 let word = bucket.slots[slot];
                 if word >> 48 == hash >> 40 & 0xffff && visit(block_of(word)) {
-                    return Some(Position { segment, bucket: index, slot });
+                    return Some(self.position(segment, index, slot));
                 }
             }
             let past_homes = steps_left <= segment.max_steps();
@@ -684,6 +714,7 @@ impl<B: Block> Table<B> {
             }
         }
         self.len -= blocks.len();
+        self.age.pass();
         self.release(segment);
         if self.directory.is_empty() {
             self.directory = Vec::new();
