@@ -9,7 +9,8 @@ use ruddle::net::reactor::Reactor;
 use ruddle::net::{crash, huge_pages, listener, logging, process, processors, stopwatch, supervision, title, watchdog};
 use ruddle::persist::child::Spawn;
 use ruddle::persist::storage::Disk;
-use ruddle::server::{Server, Stop, ceiling};
+use ruddle::server::registry::Registry;
+use ruddle::server::{Server, Stop, ceiling, users};
 
 fn main() -> ExitCode {
     let program = std::env::args_os().next().unwrap_or_default().to_string_lossy().into_owned();
@@ -17,7 +18,13 @@ fn main() -> ExitCode {
     match config::start(&arguments, &config::Disk) {
         Ok(Startup::Version) => println!("Ruddle server v={} (redis_version 8.0.6)", env!("CARGO_PKG_VERSION")),
         Ok(Startup::Help) => print!("{}", config::manual::help()),
-        Ok(Startup::CheckOk) => println!("Configuration OK"),
+        Ok(Startup::Check(config)) => match commands(&config) {
+            Ok(_) => println!("Configuration OK"),
+            Err(error) => {
+                eprintln!("{error}");
+                return ExitCode::FAILURE;
+            }
+        },
         Ok(Startup::Serve(config)) => match serve(*config, program) {
             Ok(()) => {}
             Err(error) => {
@@ -33,18 +40,24 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// The commands as the configuration has them called, and users' rules that make sense to them. The error is what to tell the
+/// operator, where it stands first.
+fn commands(config: &Config) -> Result<Registry, String> {
+    let mut commands = ruddle::command::registry();
+    for renaming in &config.renamed_commands {
+        commands.rename(&renaming.from, &renaming.to).map_err(|reason| format!("{}{reason}", renaming.blame))?;
+    }
+    users::file::configured(&config.users, users::rulebook(&commands, config))?;
+    Ok(commands)
+}
+
 /// Serves until told to stop. The error is what to tell the operator.
 fn serve(mut config: Config, program: String) -> Result<(), String> {
     if let Err(error) = logging::start(&config) {
         eprintln!("{error}");
         return Err(error);
     }
-    let mut commands = ruddle::command::registry();
-    for renaming in &config.renamed_commands {
-        commands.rename(&renaming.from, &renaming.to).inspect_err(|reason| {
-            eprintln!("{}{reason}", renaming.blame);
-        })?;
-    }
+    let commands = commands(&config).inspect_err(|error| eprintln!("{error}"))?;
     std::env::set_current_dir(&config.dir).map_err(|error| {
         format!("Can't chdir to '{}': {}. Make the directory, or set 'dir' to one that is there.", config.dir, reason(&error))
     })?;

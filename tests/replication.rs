@@ -154,6 +154,26 @@ fn a_large_snapshot_and_a_password() {
 }
 
 #[test]
+fn a_replica_logs_in_as_a_user_of_its_own_and_obeys_whatever_its_own_users_may_do() {
+    let mut head = Running::start(&[]);
+    assert_eq!(head.ask("ACL SETUSER replica on >secret +psync +replconf +ping"), "+OK");
+    let login = ["--masteruser", "replica", "--masterauth", "secret"];
+    let mut replica = Running::start(&[&["--replicaof", "127.0.0.1", &head.port.to_string()], &login[..]].concat());
+    replica.until_up();
+    assert_eq!(replica.ask("ACL SETUSER default reset on nopass +get +client|list +acl +info +shutdown %R~k*"), "+OK");
+    assert_eq!(head.ask("SET other 1"), "+OK");
+    assert_eq!(head.ask("SET k 1"), "+OK");
+    replica.until("GET k", "1");
+    assert_eq!(replica.ask("GET other"), "-NOPERM No permissions to access a key");
+    let clients = replica.ask("CLIENT LIST");
+    assert!(clients.lines().any(|line| line.contains(" flags=M ") && line.contains(" user=(superuser) ")), "{clients}");
+    assert!(head.ask("CLIENT LIST").contains(" user=replica "));
+    assert_eq!(head.ask("ACL SETUSER replica -ping"), "+OK");
+    assert_eq!(head.ask("ACL DELUSER replica"), ":1", "its connection is ended");
+    head.until("CLIENT LIST TYPE replica", "");
+}
+
+#[test]
 fn nobody_at_the_other_end_is_no_harm() {
     let closed = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound").port();
     let mut server = Running::start(&["--replicaof", "127.0.0.1", &closed.to_string()]);

@@ -452,6 +452,96 @@ fn systemd_is_told_when_it_is_ready_and_when_it_stops() {
 }
 
 #[test]
+fn users_stand_in_the_configuration_which_is_rewritten_with_them() {
+    let folder = Folder::new();
+    let file = folder.write("a.conf", "user default on nopass ~* &* +@all -flushdb\nuser alice on >secret (+get ~a*) -debug\n");
+    let program = Program::start_in(folder, &[&file], "");
+    let refused = "-NOPERM User default has no permissions to run the 'flushdb' command\r\n+OK\r\n";
+    assert_eq!(program.ask("FLUSHDB"), refused);
+    assert_eq!(program.ask("AUTH alice secret\r\nGET ab\r\nGET b"), "+OK\r\n$-1\r\n-NOPERM No permissions to access a key\r\n+OK\r\n");
+    assert_eq!(program.ask("ACL SETUSER bob on nopass\r\nACL DELUSER alice\r\nCONFIG REWRITE"), "+OK\r\n:1\r\n+OK\r\n+OK\r\n");
+    let text = fs::read_to_string(&file).expect("a file");
+    let users: Vec<&str> = text.lines().filter(|line| line.starts_with("user ")).collect();
+    let expected =
+        ["user bob on nopass sanitize-payload resetchannels -@all", "user default on nopass sanitize-payload ~* &* +@all -flushdb"];
+    assert_eq!(users, expected, "{text}");
+    let again = Program::start(&["-"].map(|_| file.as_str()));
+    assert_eq!(again.ask("FLUSHDB"), refused);
+    for (lines, reason) in [
+        ("user foo\nuser foo", "Error in user declaration 'foo': Duplicate user found. A user can only be defined once in config files"),
+        ("user foo on +nothing", "Error in user declaration 'foo': '+nothing': Unknown command or category name in ACL"),
+        ("user foo (on", "Error in user declaration 'foo': Unmatched parenthesis in acl selector starting at '(on'."),
+        ("user 'f o' on", "Error in user declaration 'f o': Spaces not allowed in ACL usernames"),
+        ("user", "Bad directive or wrong number of arguments"),
+    ] {
+        for words in [&["-"][..], &["--check-config", "-"]] {
+            let (code, text) = run(words, &format!("port 0\n{lines}\n"));
+            let line = lines.lines().last().expect("a line");
+            assert_eq!(code, Some(1));
+            assert!(text.contains(&format!("of standard input\n>>> '{line}'\n{reason}")), "{text}");
+        }
+    }
+    assert_eq!(run(&["--check-config", "-"], "user foo on\n"), (Some(0), "Configuration OK\n".to_string()));
+}
+
+#[test]
+fn users_stand_in_a_file_of_their_own() {
+    let folder = Folder::new();
+    let file = folder.write("users.acl", "user alice on >secret ~* &* +@all\n\nuser old on nopass &a +@all\n");
+    let config = folder.write("a.conf", &format!("aclfile {file}\n"));
+    let program = Program::start_in(folder, &[&config], "");
+    let mut old = TcpStream::connect(("127.0.0.1", program.port)).expect("a listening server");
+    old.write_all(b"AUTH old x\r\nPING\r\n").expect("the server reads");
+    let mut greeting = [0; 12];
+    old.read_exact(&mut greeting).expect("two replies");
+    assert_eq!(&greeting, b"+OK\r\n+PONG\r\n");
+    assert_eq!(
+        program.ask("AUTH alice secret\r\nACL SETUSER eve on nopass\r\nACL DELUSER old\r\nACL SAVE"),
+        "+OK\r\n+OK\r\n:1\r\n+OK\r\n+OK\r\n"
+    );
+    assert_eq!(old.read(&mut greeting).expect("the end"), 0, "its user is gone");
+    let secret = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
+    let saved = format!(
+        "user alice on sanitize-payload #{secret} ~* &* +@all\nuser default on nopass sanitize-payload ~* &* +@all\nuser eve on nopass sanitize-payload resetchannels -@all\n"
+    );
+    assert_eq!(fs::read_to_string(&file).expect("a file"), saved);
+    assert_eq!(program.ask("CONFIG REWRITE"), "+OK\r\n+OK\r\n");
+    assert!(!fs::read_to_string(&config).expect("a file").contains("\nuser "), "the configuration names no users");
+    fs::write(&file, "user eve on nopass +ping\nuser default on nopass +@all ~*\nuser eve on\n").expect("a writable file");
+    let error = format!(
+        "-ERR WARNING: Duplicate user 'eve' found on line 3. WARNING: ACL errors detected, no change to the previously active ACL rules was performed\r\n*3\r\n"
+    );
+    assert!(program.ask("ACL LOAD\r\nACL USERS").starts_with(&error));
+    fs::write(&file, "user eve on nopass +ping\nuser default on nopass +@all ~*\n").expect("a writable file");
+    assert_eq!(program.ask("ACL LOAD\r\nACL USERS"), "+OK\r\n*2\r\n$7\r\ndefault\r\n$3\r\neve\r\n+OK\r\n");
+    assert_eq!(
+        program.ask("AUTH eve x\r\nPING\r\nGET a"),
+        "+OK\r\n+PONG\r\n-NOPERM User eve has no permissions to run the 'get' command\r\n+OK\r\n"
+    );
+    fs::remove_file(&file).expect("it is there");
+    let missing = format!("-ERR Error loading ACLs, opening file '{file}': No such file or directory\r\n+OK\r\n");
+    assert_eq!(program.ask("ACL LOAD"), missing);
+    let port = free_port().to_string();
+    let (code, text) = run(&["--port", &port, "--aclfile", &file], "");
+    assert_eq!(code, Some(1));
+    assert!(text.contains("Aborting startup because of ACL errors: Error loading ACLs, opening file"), "{text}");
+    let (code, text) = run(&["--port", &port, "--aclfile", &file, "--user", "a", "on"], "");
+    assert_eq!(code, Some(1));
+    assert!(text.contains("easily leaves users out"), "{text}");
+}
+
+#[test]
+fn what_was_allowed_once_is_loaded_whatever_users_may_do_now() {
+    let folder = Folder::new();
+    let file = folder.write("a.conf", "appendonly yes\nsave ''\nuser admin on nopass ~* &* +@all\nuser default on nopass ~a* +get +ping\n");
+    let first = Program::start_in(folder, &[&file], "");
+    let dir = first._folder.path("");
+    assert_eq!(first.ask("SET b 1\r\nAUTH admin x\r\nSET b 1\r\nMULTI\r\nSET c 2\r\nEXEC").matches("+OK").count(), 5);
+    let again = Program::start(&[&file, "--dir", &dir]);
+    assert_eq!(again.ask("AUTH admin x\r\nMGET b c"), "+OK\r\n*2\r\n$1\r\n1\r\n$1\r\n2\r\n+OK\r\n");
+}
+
+#[test]
 fn commands_are_renamed_and_taken_away() {
     let folder = Folder::new();
     let file = folder.write("a.conf", "rename-command GET fetch\nrename-command DEBUG \"\"\nrename-command config cfg\n");

@@ -39,8 +39,8 @@ pub enum Startup {
     Version,
     /// Print [`help`](super::manual::help).
     Help,
-    /// The configuration was to be checked only, and it is sound.
-    CheckOk,
+    /// Say whether this configuration is sound, which it is as far as it concerns no commands.
+    Check(Box<Config>),
 }
 
 /// Where configuration text comes from.
@@ -93,7 +93,7 @@ pub fn start(arguments: &[Vec<u8>], files: &dyn Files) -> Result<Startup, String
         b"-v" | b"--version" => Ok(Startup::Version),
         b"-h" | b"--help" => Ok(Startup::Help),
         b"--check-config" if rest.is_empty() => Err("--check-config needs a file to check\n".into()),
-        b"--check-config" => load(rest, files).map(|_| Startup::CheckOk),
+        b"--check-config" => load(rest, files).map(|config| Startup::Check(Box::new(config))),
         _ => load(arguments, files).map(|config| Startup::Serve(Box::new(config))),
     }
 }

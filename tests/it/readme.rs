@@ -1,4 +1,4 @@
-//! Every session that README shows is run, and its answers compared as redis-cli prints them.
+//! Every session that README and the page about users show is run, and its answers compared as redis-cli prints them.
 
 use ruddle::resp::reader::Reply;
 
@@ -31,10 +31,15 @@ fn shown(reply: &Reply, indent: usize) -> String {
 }
 
 #[test]
-fn every_session_of_the_readme_runs() {
-    let readme = include_str!("../../README.md");
+fn every_session_that_is_shown_runs() {
+    assert!(run_sessions(include_str!("../../README.md")) >= 2, "README shows sessions");
+    assert_eq!(run_sessions(include_str!("../../docs/USERS.md")), 1);
+}
+
+/// Runs the sessions of a page. Gives how many there are.
+fn run_sessions(page: &str) -> usize {
     let mut sessions = 0;
-    for block in readme.split("```redis\n").skip(1) {
+    for block in page.split("```redis\n").skip(1) {
         let block = block.split("```").next().expect("a closed block");
         let mut world = World::new();
         let client = world.connect();
@@ -46,5 +51,5 @@ fn every_session_of_the_readme_runs() {
         }
         sessions += 1;
     }
-    assert!(sessions >= 2, "README shows sessions");
+    sessions
 }

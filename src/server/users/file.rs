@@ -101,9 +101,6 @@ pub fn configured(lines: &[UserLine], book: Rulebook<'_>) -> Result<Vec<User>, S
                 return fail(&format!("'{}': {}", String::from_utf8_lossy(rule), error.text()));
             }
         }
-        if !user.is_on {
-            log::info!("The user '{shown}' is disabled (there is no 'on' among its rules). Make sure this is not a configuration error.");
-        }
         users.push(user);
     }
     Ok(users)

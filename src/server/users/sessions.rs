@@ -191,6 +191,10 @@ impl State {
     pub fn load_users(&mut self, space: &mut Keyspace) -> Result<(), String> {
         let book = rulebook(&self.registry, &self.config);
         let configured = file::configured(&self.config.users, book)?;
+        for user in configured.iter().filter(|user| !user.is_on) {
+            let name = String::from_utf8_lossy(&user.name);
+            log::info!("The user '{name}' is disabled (there is no 'on' among its rules). Make sure this is not a configuration error.");
+        }
         if self.config.aclfile.is_empty() {
             configured.into_iter().for_each(|user| self.settle_user(space, user));
             self.heed_users();
