@@ -15,8 +15,11 @@
 use crate::base::number;
 use crate::base::text;
 
-/// Bytes of a line at most, its end included.
-const LINE_MAX: usize = 1024;
+/// Bytes of a file's name at most: 255 characters of three bytes, more than any file system takes.
+const NAME_MAX: usize = 765;
+/// Bytes of a line at most, its end included: every byte of a name may be written as four. (Redis refuses lines of more than
+/// 1,024, those among them that it has written itself.)
+const LINE_MAX: usize = 4 * NAME_MAX + 64;
 
 /// A file of the append-only file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -187,7 +190,7 @@ impl Manifest {
 /// A name without a path in it.
 fn file_name(word: &[u8]) -> Result<String, &'static str> {
     let name = std::str::from_utf8(word).map_err(|_| FORMAT)?;
-    if name.is_empty() {
+    if name.is_empty() || name.len() > NAME_MAX {
         return Err(FORMAT);
     }
     if name.contains(['/', '\\', '\0']) || name == "." || name == ".." {
@@ -221,6 +224,14 @@ mod tests {
     }
 
     #[test]
+    fn a_name_of_any_letters_is_read_back() {
+        let mut manifest = Manifest::default();
+        manifest.new_increment(&"ж".repeat(120));
+        manifest.history.push(Part { name: "\u{7f}".repeat(NAME_MAX), sequence: u64::MAX - 1 });
+        assert_eq!(Manifest::parse(&manifest.to_text()), Ok(manifest));
+    }
+
+    #[test]
     fn comments_and_unknown_words_are_skipped() {
         let manifest = Manifest::parse(b"# c\r\nFILE x seq 3 type i new word\r\n").expect("a manifest");
         assert_eq!(manifest.increments, [Part { name: "x".into(), sequence: 3 }]);
@@ -230,7 +241,8 @@ mod tests {
     fn what_is_no_manifest_is_refused() {
         assert_eq!(problem(""), "Found an empty AOF manifest");
         assert_eq!(problem("file a seq 1 type b"), "The AOF manifest file contains too long line");
-        assert_eq!(problem(&format!("file {} seq 1 type b\n", "a".repeat(1024))), "The AOF manifest file contains too long line");
+        assert_eq!(problem(&format!("file {} seq 1 type b\n", "a".repeat(LINE_MAX))), "The AOF manifest file contains too long line");
+        assert_eq!(problem(&format!("file {} seq 1 type b\n", "a".repeat(NAME_MAX + 1))), FORMAT);
         for line in [
             "",
             "file a seq 1",
