@@ -340,7 +340,9 @@ fn sockets_are_not_changed_within_a_transaction() {
     client.expect(
         b"+OK\r\n+QUEUED\r\n*1\r\n-ERR CONFIG SET failed (possibly related to argument 'port') - sockets are not opened within a transaction\r\n",
     );
-    server.connect().send(b"PING\r\n");
+    let mut other = server.connect();
+    other.send(b"PING\r\n");
+    other.expect(b"+PONG\r\n");
 }
 
 #[test]
