@@ -447,7 +447,7 @@ settings! {
         "Bytes of the longest member that the compact form of a set takes.";
     "zset-max-listpack-entries" | "zset-max-ziplist-entries", zset_max_listpack_entries: u64 = "128", int(0, LONG), Settable,
         "Number of members up to which a sorted set stays in its compact form.";
-    "zset-max-listpack-value" | "zset-max-ziplist-value", zset_max_listpack_value: u64 = "64", int(0, LONG), Settable,
+    "zset-max-listpack-value" | "zset-max-ziplist-value", zset_max_listpack_value: u64 = "64", memory(0, LONG), Settable,
         "Bytes of the longest member that the compact form of a sorted set takes.";
     "hll-sparse-max-bytes", hll_sparse_max_bytes: u64 = "3000", memory(0, LONG), Settable,
         "Bytes up to which a HyperLogLog stays sparse.";

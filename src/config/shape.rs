@@ -358,22 +358,20 @@ fn parse_max_memory(word: &[u8]) -> Result<Value, String> {
     Ok(Value::MaxMemory(MaxMemory { bytes, auto: false }))
 }
 
+/// Redis keeps a percentage as a negative number, so a number of bytes that has wrapped around to one is taken for it.
 fn parse_client_memory(word: &[u8]) -> Result<Value, String> {
     let neither = "argument must be a memory or percent value";
-    if let Some(digits) = word.strip_suffix(b"%") {
-        let percent = number::parse_i64(digits).filter(|&n| n >= 0).ok_or(neither)?;
-        let percent = u8::try_from(percent).ok().filter(|&n| n <= 100);
-        let percent = percent.ok_or("percentage argument must be less or equal to 100")?;
-        return Ok(Value::ClientMemory(match percent {
-            0 => ClientMemory::Bytes(0),
-            some => ClientMemory::Percent(some),
-        }));
-    }
-    let bytes = text::parse_memory(word).ok_or(neither)?;
-    if i128::from(bytes) > LONG {
-        return Err(format!("argument must be between -100 and {LONG} inclusive"));
-    }
-    Ok(Value::ClientMemory(ClientMemory::Bytes(bytes)))
+    let number = match word.strip_suffix(b"%") {
+        Some(digits) => -number::parse_i64(digits).filter(|&n| n >= 0).ok_or(neither)?,
+        None => text::parse_memory(word).ok_or(neither)?.cast_signed(),
+    };
+    Ok(Value::ClientMemory(match u64::try_from(number) {
+        Ok(bytes) => ClientMemory::Bytes(bytes),
+        Err(_) => {
+            let percent = u8::try_from(number.unsigned_abs()).ok().filter(|&percent| percent <= 100);
+            ClientMemory::Percent(percent.ok_or("percentage argument must be less or equal to 100")?)
+        }
+    }))
 }
 
 fn parse_save(words: &[Vec<u8>], base: &Value) -> Result<Value, String> {
