@@ -45,7 +45,7 @@ impl Accounts {
             clients: clients.into_iter().map(Client::memory).sum(),
             replicas: replicas.iter().map(own).sum::<usize>() + kept,
             tables: space.databases().iter().map(|database| database.overhead()).sum(),
-            backlog: state.replication.stream.memory().saturating_sub(kept),
+            backlog: state.replication.stream.memory().saturating_sub(kept) + state.stream_slack(),
             aof_buffer: if state.aof.phase() == Phase::Off { 0 } else { state.aof.buffered() },
             scripts: scripts.bytes() + scripts.interpreter_bytes() + scripts.libraries().bytes() + scripts.engine_bytes(),
         }

@@ -110,12 +110,24 @@ impl State {
 
     fn unwritten_memory(&self) -> usize {
         let waiting = usize::try_from(self.replication.pending_bytes).unwrap_or(usize::MAX);
-        self.feed.buffered() + self.aof.buffered() + waiting
+        self.feed.buffered() + self.stream_slack() + self.aof.buffered() + waiting
+    }
+
+    /// Bytes of the chunks that hold the history, beyond what is kept of it: what went out of use at the beginning of the
+    /// oldest one, and the free rest of the newest.
+    pub fn stream_slack(&self) -> usize {
+        let kept = self.most_shared().max(usize::try_from(self.replication.stream.held()).unwrap_or(usize::MAX));
+        self.feed.slack((kept as u64).saturating_add(self.replication.pending_bytes))
+    }
+
+    /// Bytes that the replica which lags most shares with the history.
+    fn most_shared(&self) -> usize {
+        self.replicas().map(|(_, client)| client.output.shared()).max().unwrap_or(0)
     }
 
     fn uncounted_output(&self) -> usize {
         let own = |(_, client): (ClientKey, &Client)| client.output.memory() - client.output.shared();
-        self.replica_blocks() + self.replicas().map(own).sum::<usize>()
+        self.blocks_beyond_backlog() + self.replicas().map(own).sum::<usize>()
     }
 
     fn replicas(&self) -> impl Iterator<Item = (ClientKey, &Client)> {
@@ -124,8 +136,16 @@ impl State {
 
     /// Bytes of the history that are kept for replicas alone, beyond the backlog: all of them share its blocks.
     pub fn replica_blocks(&self) -> usize {
-        let Some(most) = self.replicas().map(|(_, client)| client.output.shared()).max() else { return 0 };
-        most.max(self.replication.stream.memory()).saturating_sub(usize::try_from(self.config.repl_backlog_size).unwrap_or(usize::MAX))
+        if self.replicas().next().is_some() { self.blocks_beyond_backlog() } else { 0 }
+    }
+
+    /// Bytes of the history beyond the backlog. A replica that lagged may be gone, and what was kept for it not yet all
+    /// dropped: that goes by slices, and is no reason for keys to go.
+    fn blocks_beyond_backlog(&self) -> usize {
+        let backlog = usize::try_from(self.config.repl_backlog_size).unwrap_or(usize::MAX);
+        let stream = &self.replication.stream;
+        let held = usize::try_from(stream.held()).unwrap_or(usize::MAX);
+        (stream.memory() + self.most_shared().saturating_sub(held)).saturating_sub(backlog)
     }
 
     /// By how much what counts of the memory in use is above the ceiling.
@@ -208,6 +228,11 @@ impl Server {
         if !self.state.minds_ceiling(&self.keyspace) {
             // between two pieces of the primary's words
             self.state.ceiling.unfinished = self.keyspace.expiry == Expiry::Ignore && !self.state.config.replica_ignore_maxmemory;
+            return Room::Enough;
+        }
+        // nobody misses an emptied buffer: it goes before any key does
+        let excess = excess.saturating_sub(self.state.spare.clear());
+        if excess == 0 {
             return Room::Enough;
         }
         let started = self.state.stopwatch.now();

@@ -34,6 +34,8 @@ pub struct Feed {
     bytes: Vec<u8>,
     /// Blocks are cut from this until nothing is left of it: many small ones are few allocations, and nothing is wasted.
     chunk: BytesMut,
+    /// Bytes that were cut from chunks so far: as none is left before it is used up, one begins at each multiple of its size.
+    cut: u64,
     replicas_only: Vec<Range<usize>>,
     file_only: Vec<Insertion>,
     hides_change: bool,
@@ -112,10 +114,19 @@ impl Feed {
         }
     }
 
-    /// Bytes of memory that the stream takes here.
+    /// Bytes of memory that the stream takes until it is taken.
     pub fn buffered(&self) -> usize {
-        // the chunk is there as a whole, however much of it was taken
-        self.bytes.capacity() + if self.chunk.capacity() > 0 { limits::STREAM_CHUNK } else { 0 }
+        self.bytes.capacity()
+    }
+
+    /// Bytes of chunks that are in use while the last `kept` of those that were cut are, beyond these.
+    pub fn slack(&self, kept: u64) -> usize {
+        // what `bytes` keeps beside a chunk that is shared: a vector, its first size, how many share it
+        const HEADER: u64 = size_of::<[usize; 5]>() as u64;
+        let chunk = limits::STREAM_CHUNK as u64;
+        let kept = kept.min(self.cut);
+        let chunks = self.cut.div_ceil(chunk) - (self.cut - kept) / chunk;
+        usize::try_from(chunks * (chunk + HEADER) - kept).unwrap_or(usize::MAX)
     }
 
     /// Adds a command that belongs to no database, for replicas alone (PING).
@@ -154,6 +165,7 @@ impl Feed {
             }
             let (part, after) = rest.split_at(rest.len().min(self.chunk.capacity()));
             self.chunk.extend_from_slice(part);
+            self.cut += part.len() as u64;
             blocks.push_back(self.chunk.split().freeze());
             rest = after;
         }
@@ -239,5 +251,28 @@ impl State {
         for event in space.effects.events.drain(..) {
             self.publish_event(&event);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slack_is_what_chunks_take_beyond_what_is_kept() {
+        let (chunk, header) = (limits::STREAM_CHUNK, size_of::<[usize; 5]>());
+        let mut feed = Feed::default();
+        assert_eq!(feed.slack(0), 0);
+        let mut blocks = VecDeque::new();
+        feed.cut(vec![b'x'; 100], &mut blocks);
+        assert_eq!(feed.slack(100), chunk + header - 100);
+        assert_eq!(feed.slack(1_000_000), chunk + header - 100, "others' bytes are in no chunk of the feed");
+        assert_eq!(feed.slack(0), chunk + header, "the next bytes go into it");
+        feed.cut(vec![b'x'; chunk], &mut blocks);
+        assert_eq!(blocks.iter().map(Bytes::len).collect::<Vec<usize>>(), [100, chunk - 100, 100]);
+        assert_eq!(feed.slack(100), chunk + header - 100, "the first chunk is out of use");
+        assert_eq!(feed.slack(101), 2 * (chunk + header) - 101, "a byte keeps all of its chunk");
+        feed.cut(vec![b'x'; chunk - 100], &mut blocks);
+        assert_eq!((feed.slack(0), feed.slack(1)), (0, chunk + header - 1));
     }
 }

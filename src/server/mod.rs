@@ -262,9 +262,15 @@ pub struct Spare(Vec<Vec<u8>>);
 impl Spare {
     /// Gives a buffer back.
     pub fn give(&mut self, buffer: Vec<u8>) {
-        if buffer.capacity() <= limits::SPARE_BUFFER_MAX && self.0.len() < limits::SPARE_BUFFERS {
+        // one that never held a byte would only stand before those that did
+        if (1..=limits::SPARE_BUFFER_MAX).contains(&buffer.capacity()) && self.0.len() < limits::SPARE_BUFFERS {
             self.0.push(buffer);
         }
+    }
+
+    /// Drops all of them. Gives how many bytes that frees.
+    pub fn clear(&mut self) -> usize {
+        self.0.drain(..).map(|buffer| buffer.capacity()).sum()
     }
 
     /// An empty buffer.

@@ -437,3 +437,37 @@ fn a_lower_ceiling_evicts_by_itself() {
     world.pass_ms(1);
     assert_eq!(world.received(listener), [r#"["message", "__keyevent@0__:evicted", "k"]"#]);
 }
+
+#[test]
+fn emptied_buffers_go_before_keys() {
+    let (mut world, client) = world("allkeys-random");
+    fill(&mut world, client, "k", 10, "");
+    for _ in 0..10 {
+        world.server.state.spare.give(Vec::with_capacity(16 * KB));
+    }
+    limit(&mut world, client, -100 * KB as isize);
+    fill(&mut world, client, "more", 10, "");
+    assert_eq!(evicted(&world), 0);
+    assert_eq!(world.ask(client, "DBSIZE"), ":20");
+}
+
+#[test]
+fn history_that_was_kept_for_a_replica_which_is_gone_does_not_count() {
+    let (mut world, client) = world("allkeys-random");
+    fill(&mut world, client, "k", 10, "");
+    let stream = &mut world.server.state.replication.stream;
+    stream.activate();
+    stream.set_limit(16 * KB as u64);
+    world.server.state.config.repl_backlog_size = 16 * KB as u64;
+    let before = memory::used();
+    let stream = &mut world.server.state.replication.stream;
+    stream.retain(Some(1));
+    stream.append(vec![b'x'; 500 * KB].into());
+    assert!(memory::used() >= before + 500 * KB);
+    let uncounted = world.server.state.uncounted_memory();
+    assert!((484 * KB..490 * KB).contains(&uncounted), "{uncounted}");
+    limit(&mut world, client, -400 * KB as isize);
+    world.pass_ms(1);
+    assert_eq!(world.ask(client, "SET one more"), "+OK");
+    assert_eq!(evicted(&world), 0);
+}
