@@ -508,10 +508,8 @@ fn users_stand_in_a_file_of_their_own() {
     assert_eq!(program.ask("CONFIG REWRITE"), "+OK\r\n+OK\r\n");
     assert!(!fs::read_to_string(&config).expect("a file").contains("\nuser "), "the configuration names no users");
     fs::write(&file, "user eve on nopass +ping\nuser default on nopass +@all ~*\nuser eve on\n").expect("a writable file");
-    let error = format!(
-        "-ERR WARNING: Duplicate user 'eve' found on line 3. WARNING: ACL errors detected, no change to the previously active ACL rules was performed\r\n*3\r\n"
-    );
-    assert!(program.ask("ACL LOAD\r\nACL USERS").starts_with(&error));
+    let error = "-ERR WARNING: Duplicate user 'eve' found on line 3. WARNING: ACL errors detected, no change to the previously active ACL rules was performed\r\n*3\r\n";
+    assert!(program.ask("ACL LOAD\r\nACL USERS").starts_with(error));
     fs::write(&file, "user eve on nopass +ping\nuser default on nopass +@all ~*\n").expect("a writable file");
     assert_eq!(program.ask("ACL LOAD\r\nACL USERS"), "+OK\r\n*2\r\n$7\r\ndefault\r\n$3\r\neve\r\n+OK\r\n");
     assert_eq!(

@@ -105,6 +105,11 @@ impl ClientFlags {
         ClientFlags(self.0 | other.0)
     }
 
+    /// These but not those.
+    pub const fn without(self, other: ClientFlags) -> ClientFlags {
+        ClientFlags(self.0 & !other.0)
+    }
+
     /// Whether any of `other` is set.
     #[inline]
     pub const fn any(self, other: ClientFlags) -> bool {

@@ -158,6 +158,10 @@ fn careful(ctx: &mut Ctx<'_>, args: Args<'_>, flags: Flags, client: ClientFlags)
     }
     if client.any(ClientFlags::RESTRICTED) {
         ctx.state.admit(ctx.client, ctx.command, args)?;
+        // of those who are looked at because of their user most are looked at for nothing else
+        if !ctx.state.gates.careful && !client.any(ATTENTION.without(ClientFlags::RESTRICTED)) {
+            return Ok(Verdict::Run);
+        }
     }
     let queueing = client.any(ClientFlags::MULTI) && !matches!(ctx.row().name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset");
     let flags = effective(ctx, args, flags, queueing);

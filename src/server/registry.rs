@@ -1,6 +1,6 @@
 //! All commands by name, each with its number and statistics.
 
-use super::row::{Command, Flags};
+use super::row::{Command, Deeds, Flags};
 use super::stats::CommandStats;
 
 /// A command or subcommand, as an index of the registry.
@@ -28,6 +28,8 @@ pub struct Registered {
     pub first_key: u8,
     /// The word of an element of its value, 0 for none: prefetched, too.
     pub element: u8,
+    /// What is done to the keys of each specification; `None` where they are none.
+    pub deeds: Box<[Option<Deeds>]>,
     /// Counts and times.
     pub stats: CommandStats,
 }
@@ -147,6 +149,7 @@ impl Registry {
             children: Vec::new(),
             first_key,
             element: row.element,
+            deeds: row.keys.iter().map(|spec| Deeds::of(spec.flags)).collect(),
             stats: CommandStats::default(),
         });
         id

@@ -4,6 +4,9 @@
 //! `docs/commands.md` and the tests' generator of random work all read these rows; each family's file
 //! holds its own.
 
+use std::iter::StepBy;
+use std::ops::Range;
+
 use super::context::{Ctx, Outcome};
 use crate::resp::request::Args;
 
@@ -167,6 +170,31 @@ impl KeySpec {
     }
 }
 
+/// What is done to a key, or may be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Deeds {
+    /// Its value is read.
+    pub read: bool,
+    /// Its value is changed.
+    pub write: bool,
+}
+
+impl Deeds {
+    /// Both.
+    pub const ALL: Deeds = Deeds { read: true, write: true };
+
+    /// What a key specification's flags say; `None` if what it finds are no keys (but channels).
+    pub fn of(flags: &[&str]) -> Option<Deeds> {
+        let any = |words: &[&str]| flags.iter().any(|flag| words.contains(flag));
+        (!any(&["not_key"])).then(|| Deeds { read: any(&["access"]), write: any(&["insert", "delete", "update"]) })
+    }
+
+    /// Whether who may do this may do that.
+    pub fn cover(self, that: Deeds) -> bool {
+        (self.read || !that.read) && (self.write || !that.write)
+    }
+}
+
 /// Read and returned.
 pub const RO_ACCESS: &[&str] = &["RO", "access"];
 /// Read, not returned.
@@ -275,13 +303,16 @@ impl Command {
         }
         let mut found = Vec::new();
         for spec in self.keys {
-            let indices = spec.indices(args)?;
-            if indices.is_empty() && matches!(spec.find, FindKeys::Number { .. }) && !self.flags.any(Flags::NO_MANDATORY_KEYS) {
-                return None;
-            }
-            found.extend(indices.into_iter().map(|index| (index, spec.flags)));
+            found.extend(self.indices(spec, args)?.map(|index| (index, spec.flags)));
         }
         Some(found)
+    }
+
+    /// The indices of the arguments that one of the specifications finds; `None` if they make no sense to it.
+    pub fn indices(&self, spec: &KeySpec, args: Args) -> Option<Indices> {
+        let indices = spec.indices(args)?;
+        let must_have_some = matches!(spec.find, FindKeys::Number { .. }) && !self.flags.any(Flags::NO_MANDATORY_KEYS);
+        if indices.len() == 0 && must_have_some { None } else { Some(indices) }
     }
 
     /// The indices of the arguments that are keys; `None` if the arguments make no sense to the row.
@@ -290,19 +321,23 @@ impl Command {
     }
 }
 
+/// The indices of keys among arguments.
+pub type Indices = StepBy<Range<usize>>;
+
 impl KeySpec {
     /// The indices of its keys among `args`; `None` if they point outside.
-    pub fn indices(&self, args: Args) -> Option<Vec<usize>> {
+    fn indices(&self, args: Args) -> Option<Indices> {
+        let none = || Some((0..0).step_by(1));
         let first = match self.begin {
             BeginSearch::Index(at) => at,
             BeginSearch::Keyword(word, from) => match find_keyword(args, word, from) {
                 Some(at) => at,
-                None => return Some(Vec::new()),
+                None => return none(),
             },
-            BeginSearch::Unknown => return Some(Vec::new()),
+            BeginSearch::Unknown => return none(),
         };
         let (first, last, step) = match self.find {
-            FindKeys::Unknown => return Some(Vec::new()),
+            FindKeys::Unknown => return none(),
             FindKeys::Range { last, step, limit } => {
                 let last = if last >= 0 {
                     first + last.unsigned_abs() as usize
@@ -317,7 +352,7 @@ impl KeySpec {
                 let count = crate::base::number::parse_i64(args.get(first + number)?)?;
                 let count = usize::try_from(count).ok()?;
                 if count == 0 {
-                    return Some(Vec::new());
+                    return none();
                 }
                 let from = first + offset;
                 (from, from.checked_add((count - 1).checked_mul(step)?)?, step)
@@ -326,7 +361,7 @@ impl KeySpec {
         if last >= args.len() || last < first {
             return None;
         }
-        Some((first..=last).step_by(step).collect())
+        Some((first..last + 1).step_by(step))
     }
 }
 

@@ -176,14 +176,6 @@ pub struct Stats {
     pub evicted_clients: u64,
     /// Clients cut for too much input.
     pub query_limit_disconnections: u64,
-    /// Logins that failed.
-    pub denied_logins: u64,
-    /// Commands that were refused because their user may not run them.
-    pub denied_commands: u64,
-    /// Commands that were refused because of a key.
-    pub denied_keys: u64,
-    /// Commands that were refused because of a channel.
-    pub denied_channels: u64,
     /// Reads that brought something.
     pub reads: u64,
     /// Writes to clients.

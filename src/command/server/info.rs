@@ -28,6 +28,7 @@ use crate::server::pubsub::Medium;
 use crate::server::registry::Registered;
 use crate::server::row::{Command, Flags};
 use crate::server::stats::Rate;
+use crate::server::users::log::Refused;
 use crate::server::web::exposition;
 use crate::server::{REDIS_VERSION, State};
 
@@ -419,10 +420,10 @@ fn stats(report: &mut Report<'_>) {
     report.line("instantaneous_eventloop_cycles_per_sec", turns);
     let nanos = stats.rates.per_second(Rate::TurnNanos).checked_div(turns).unwrap_or(0);
     report.line("instantaneous_eventloop_duration_usec", nanos / 1000);
-    report.line("acl_access_denied_auth", stats.denied_logins);
-    report.line("acl_access_denied_cmd", stats.denied_commands);
-    report.line("acl_access_denied_key", stats.denied_keys);
-    report.line("acl_access_denied_channel", stats.denied_channels);
+    let Refused { logins, commands, keys, channels } = state.users.log.refused;
+    for (what, count) in [("auth", logins), ("cmd", commands), ("key", keys), ("channel", channels)] {
+        report.line(&format!("acl_access_denied_{what}"), count);
+    }
 }
 
 fn subscriptions(report: &mut Report<'_>) {

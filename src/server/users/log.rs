@@ -81,9 +81,24 @@ pub struct Entry {
     pub updated_ms: i64,
 }
 
+/// How often something was refused. CONFIG RESETSTAT leaves these as they are.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Refused {
+    /// Logins.
+    pub logins: u64,
+    /// Commands that the user may not run.
+    pub commands: u64,
+    /// Commands because of a key.
+    pub keys: u64,
+    /// Commands because of a channel.
+    pub channels: u64,
+}
+
 /// The log.
 #[derive(Default)]
 pub struct AccessLog {
+    /// What was refused since the server started, in the log or not.
+    pub refused: Refused,
     entries: VecDeque<Entry>,
     next_id: u64,
 }

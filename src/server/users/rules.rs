@@ -13,10 +13,11 @@ use std::borrow::Cow;
 
 use sha2::{Digest as _, Sha256};
 
-use super::selector::{Deeds, Selector};
+use super::selector::Selector;
 use super::user::{PasswordHash, User};
 use crate::base::text::{split_arguments, until_zero};
 use crate::server::registry::{CATEGORIES, Registry};
+use crate::server::row::Deeds;
 
 /// What the meaning of a rule depends on.
 #[derive(Clone, Copy)]

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::base::glob::{self, Case};
 use crate::resp::request::Args;
 use crate::server::registry::{CommandId, Registered, Registry};
-use crate::server::row::{Command, Flags};
+use crate::server::row::{Command, Deeds, Flags};
 
 /// What of a request is not allowed, from the least to the most telling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,30 +32,6 @@ pub struct Denial {
     pub what: Forbidden,
     /// The word's index.
     pub at: usize,
-}
-
-/// What is done to keys, or may be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Deeds {
-    /// Their values are read.
-    pub read: bool,
-    /// Their values are changed.
-    pub write: bool,
-}
-
-impl Deeds {
-    /// Both.
-    pub const ALL: Deeds = Deeds { read: true, write: true };
-
-    /// What a key specification's flags say.
-    fn of(flags: &[&str]) -> Deeds {
-        let any = |words: &[&str]| flags.iter().any(|flag| words.contains(flag));
-        Deeds { read: any(&["access"]), write: any(&["insert", "delete", "update"]) }
-    }
-
-    fn cover(self, others: Deeds) -> bool {
-        (self.read || !others.read) && (self.write || !others.write)
-    }
 }
 
 /// A pattern of keys.
@@ -206,7 +182,7 @@ impl Selector {
             return Err(Denial { what: Forbidden::Command, at: 0 });
         }
         if !self.all_keys && (!row.keys.is_empty() || row.find_keys.is_some()) {
-            self.check_keys(row, args)?;
+            self.check_keys(command, args)?;
         }
         if !self.all_channels && row.flags.any(Flags::PUBSUB) {
             self.check_channels(row, args)?;
@@ -220,11 +196,22 @@ impl Selector {
         words.contains(&first.to_ascii_lowercase())
     }
 
-    fn check_keys(&self, row: &Command, args: Args<'_>) -> Result<(), Denial> {
-        // what makes no sense to the row makes none to the command, which says so
-        for (at, flags) in row.keys_with_flags(args).unwrap_or_default() {
-            if !flags.contains(&"not_key") && !self.allows_key(args.at(at), Deeds::of(flags)) {
-                return Err(Denial { what: Forbidden::Key, at });
+    fn check_keys(&self, command: &Registered, args: Args<'_>) -> Result<(), Denial> {
+        let row = command.row;
+        let look = |at: usize, deeds| {
+            if self.allows_key(args.at(at), deeds) { Ok(()) } else { Err(Denial { what: Forbidden::Key, at }) }
+        };
+        if let Some(find) = row.find_keys {
+            let found = find(args).into_iter().filter_map(|(at, flags)| Some((at, Deeds::of(flags)?)));
+            return found.into_iter().try_for_each(|(at, deeds)| look(at, deeds));
+        }
+        // what makes no sense to one specification makes none to the command, which says so
+        if row.keys.iter().any(|spec| row.indices(spec, args).is_none()) {
+            return Ok(());
+        }
+        for (spec, deeds) in row.keys.iter().zip(&command.deeds) {
+            if let (Some(deeds), Some(mut indices)) = (*deeds, row.indices(spec, args)) {
+                indices.try_for_each(|at| look(at, deeds))?;
             }
         }
         Ok(())

@@ -41,7 +41,7 @@ impl State {
     pub fn log_in(&mut self, key: ClientKey, name: &[u8], password: &[u8], command: &[u8]) -> Result<(), Error> {
         let user = self.users.id(name).filter(|&id| self.users.get(id).admits(password));
         let Some(user) = user else {
-            self.stats.denied_logins += 1;
+            self.users.log.refused.logins += 1;
             let context = self.context_of(key);
             self.note_refusal(key, Reason::Auth, context, command, Some(name));
             return Err(Error::WRONG_PASS);
@@ -103,10 +103,11 @@ impl State {
 
     /// Counts and logs a request that was refused.
     pub fn note_denial(&mut self, key: ClientKey, denial: Denial, context: Context, command: CommandId, args: Args<'_>) {
+        let refused = &mut self.users.log.refused;
         let (reason, counter) = match denial.what {
-            Forbidden::Command => (Reason::Command, &mut self.stats.denied_commands),
-            Forbidden::Key => (Reason::Key, &mut self.stats.denied_keys),
-            Forbidden::Channel => (Reason::Channel, &mut self.stats.denied_channels),
+            Forbidden::Command => (Reason::Command, &mut refused.commands),
+            Forbidden::Key => (Reason::Key, &mut refused.keys),
+            Forbidden::Channel => (Reason::Channel, &mut refused.channels),
         };
         *counter += 1;
         let object = match denial.what {

@@ -147,7 +147,7 @@ fn persistence(out: &mut Exposition, state: &State, space: &Keyspace) {
 }
 
 fn traffic(out: &mut Exposition, state: &State) {
-    let stats = &state.stats;
+    let (stats, refused) = (&state.stats, &state.users.log.refused);
     for (name, help, value) in [
         ("redis_connections_received_total", "Connections accepted.", stats.connections),
         ("redis_rejected_connections_total", "Connections refused for maxclients.", stats.rejected_connections),
@@ -158,10 +158,10 @@ fn traffic(out: &mut Exposition, state: &State) {
         ("redis_total_writes_processed", "Writes to clients.", stats.writes),
         ("redis_total_error_replies", "Error replies.", stats.error_replies),
         ("redis_evicted_clients_total", "Clients disconnected for their memory.", stats.evicted_clients),
-        ("redis_acl_access_denied_auth_total", "Failed logins.", stats.denied_logins),
-        ("redis_acl_access_denied_cmd_total", "Commands refused to their user.", stats.denied_commands),
-        ("redis_acl_access_denied_key_total", "Commands refused because of a key.", stats.denied_keys),
-        ("redis_acl_access_denied_channel_total", "Commands refused because of a channel.", stats.denied_channels),
+        ("redis_acl_access_denied_auth_total", "Failed logins.", refused.logins),
+        ("redis_acl_access_denied_cmd_total", "Commands refused to their user.", refused.commands),
+        ("redis_acl_access_denied_key_total", "Commands refused because of a key.", refused.keys),
+        ("redis_acl_access_denied_channel_total", "Commands refused because of a channel.", refused.channels),
     ] {
         out.one(name, Counter, help, value);
     }
