@@ -604,6 +604,114 @@ a LLEN l
 }
 
 #[test]
+fn a_wait_that_is_over_is_answered_whatever_its_user_may_do_now() {
+    converse(
+        r#"
+a ACL SETUSER u on nopass allkeys +@all
+  a +OK
+b AUTH u p
+  b +OK
+b BLMOVE l m LEFT LEFT 0
+a ACL SETUSER u resetkeys ~l
+  a +OK
+a RPUSH l 1
+  a :1
+  b -NOPERM No permissions to access a key
+a LRANGE l 0 -1
+  a ["1"]
+a ACL SETUSER u allkeys
+  a +OK
+a XGROUP CREATE s g $ MKSTREAM
+  a +OK
+b XREADGROUP GROUP g n BLOCK 0 STREAMS s >
+a ACL SETUSER u -xreadgroup
+  a +OK
+a DEL s
+  a :1
+  b -NOPERM User u has no permissions to run the 'xreadgroup' command
+a ACL SETUSER u +xreadgroup
+  a +OK
+b CLIENT ID
+  b :{b}
+b BLPOP none 0
+a ACL SETUSER u -@all
+  a +OK
+a CLIENT UNBLOCK {b}
+  a :1
+  b (nil array)
+b PING
+  b -NOPERM User u has no permissions to run the 'ping' command
+a ACL DELUSER u
+  a :1
+  b (closed)
+"#,
+    );
+}
+
+#[test]
+fn a_transaction_may_change_who_runs_it() {
+    converse(
+        r#"
+a ACL SETUSER u on nopass ~a +get +multi +exec
+  a +OK
+b MULTI
+  b +OK
+b SET b 1
+  b +QUEUED
+b AUTH u x
+  b +QUEUED
+b GET a
+  b +QUEUED
+b GET b
+  b +QUEUED
+b AUTH default x
+  b +QUEUED
+b GET b
+  b +QUEUED
+b EXEC
+  b [+OK, +OK, (nil), -NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command is no longer allowed for the following reason: no permission to touch the specified keys, +OK, "1"]
+b ACL WHOAMI
+  b "default"
+a ACL DELUSER u
+  a :1
+"#,
+    );
+}
+
+#[test]
+fn what_needs_no_login_needs_no_rule_either() {
+    converse(
+        r#"
+a ACL SETUSER u on >p
+  a +OK
+b AUTH u p
+  b +OK
+b PING
+  b -NOPERM User u has no permissions to run the 'ping' command
+b HELLO 3
+  b (any)
+b MULTI
+  b -NOPERM User u has no permissions to run the 'multi' command
+b SUBSCRIBE a
+  b -NOPERM User u has no permissions to run the 'subscribe' command
+b AUTH u p
+  b +OK
+b AUTH u q
+  b -WRONGPASS invalid username-password pair or user is disabled.
+b COMMAND LIST
+  b -NOPERM User u has no permissions to run the 'command|list' command
+b EVAL "return 1" 0
+  b -NOPERM User u has no permissions to run the 'eval' command
+b QUIT
+  b +OK
+  b (closed)
+a ACL DELUSER u
+  a :1
+"#,
+    );
+}
+
+#[test]
 fn clients_of_a_deleted_user_are_sent_away() {
     converse(
         r#"

@@ -51,9 +51,16 @@ impl UserId {
 /// The name of [`UserId::DEFAULT`].
 pub const DEFAULT_NAME: &[u8] = b"default";
 
+/// A user with what is to be known of it at once.
+struct Kept {
+    user: User,
+    /// Whether there is anything that it may not do.
+    is_limited: bool,
+}
+
 /// All users. See the module's essay.
 pub struct Users {
-    slots: Slab<User>,
+    slots: Slab<Kept>,
     /// In the order in which ACL LIST shows them.
     names: BTreeMap<Box<[u8]>, UserId>,
     /// What was refused.
@@ -72,7 +79,7 @@ impl Users {
     pub fn new(registry: &Registry) -> Users {
         let default = User::unlimited(DEFAULT_NAME, Rulebook { registry, all_channels: true });
         let mut users = Users { slots: Slab::new(), names: BTreeMap::new(), log: AccessLog::default(), heeded_password: Vec::new() };
-        let id = users.put(default);
+        let id = users.put(default, registry);
         assert!(id == UserId::DEFAULT, "the first slot of a slab is 0");
         users
     }
@@ -89,7 +96,12 @@ impl Users {
 
     /// The user.
     pub fn get(&self, id: UserId) -> &User {
-        &self.slots[id.slot()]
+        &self.slots[id.slot()].user
+    }
+
+    /// Whether there is anything that a user may not do.
+    pub fn is_limited(&self, id: UserId) -> bool {
+        self.slots[id.slot()].is_limited
     }
 
     /// The user that a client is before it logs in.
@@ -103,13 +115,14 @@ impl Users {
     }
 
     /// Puts a user in the place of that of its name, or beside the others.
-    fn put(&mut self, user: User) -> UserId {
-        if let Some(id) = self.id(&user.name) {
-            self.slots[id.slot()] = user;
+    fn put(&mut self, user: User, registry: &Registry) -> UserId {
+        let name = user.name.clone();
+        let kept = Kept { is_limited: !user.is_unlimited(registry), user };
+        if let Some(id) = self.id(&name) {
+            self.slots[id.slot()] = kept;
             return id;
         }
-        let name = user.name.clone();
-        let id = UserId(u32::try_from(self.slots.insert(user)).expect("users take more memory than there is long before"));
+        let id = UserId(u32::try_from(self.slots.insert(kept)).expect("users take more memory than there is long before"));
         self.names.insert(name, id);
         id
     }
@@ -117,8 +130,8 @@ impl Users {
     /// Takes a user out.
     fn remove(&mut self, id: UserId) {
         assert!(id != UserId::DEFAULT, "the default user stays");
-        let user = self.slots.remove(id.slot());
-        self.names.remove(&user.name);
+        let kept = self.slots.remove(id.slot());
+        self.names.remove(&kept.user.name);
     }
 
     /// Sets the default user's password by `requirepass`, if that has changed.
@@ -127,7 +140,7 @@ impl Users {
         let has_changed = self.heeded_password != requirepass;
         if has_changed {
             self.heeded_password = requirepass.to_vec();
-            self.slots[UserId::DEFAULT.slot()].set_only_password(Some(requirepass).filter(|password| !password.is_empty()));
+            self.slots[UserId::DEFAULT.slot()].user.set_only_password(Some(requirepass).filter(|password| !password.is_empty()));
         }
         has_changed
     }

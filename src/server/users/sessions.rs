@@ -6,7 +6,7 @@ use super::file;
 use super::log::{Context, Entry, Reason};
 use super::selector::{Denial, Forbidden, Selector, is_channel_among};
 use super::user::User;
-use super::{UserId, rulebook};
+use super::{UserId, Users, rulebook};
 use crate::config::ClientClass;
 use crate::keyspace::Keyspace;
 use crate::resp::request::Args;
@@ -54,20 +54,12 @@ impl State {
         let client = &mut self.clients[key];
         client.user = user;
         client.flags.set(ClientFlags::LOGGED_IN, logged_in);
-        let (is_open, limited) = (self.users.default_user().is_open(), !self.users.get(user).is_unlimited(&self.registry));
-        mark(&mut self.clients[key], is_open, limited);
+        mark(client, &self.users);
     }
 
     /// Users have changed: every client's flags are worked out anew.
     pub fn heed_users(&mut self) {
-        let is_open = self.users.default_user().is_open();
-        let mut limited = vec![false; self.users.slots.capacity()];
-        for (at, user) in &self.users.slots {
-            limited[at] = !user.is_unlimited(&self.registry);
-        }
-        for (_, client) in self.clients.iter_mut() {
-            mark(client, is_open, limited[client.user.slot()]);
-        }
+        self.clients.iter_mut().for_each(|(_, client)| mark(client, &self.users));
     }
 
     /// Whether a client may make a request.
@@ -148,10 +140,10 @@ impl State {
         if let Some(id) = self.users.id(&user.name) {
             let lost = lost_channels(self.users.get(id), &user);
             let listeners = self.clients_of(id, |client| lost.as_ref().is_some_and(|left| listens_beyond(client, left)));
-            self.users.put(user);
+            self.users.put(user, &self.registry);
             listeners.into_iter().for_each(|key| self.send_away(space, key));
         } else {
-            self.users.put(user);
+            self.users.put(user, &self.registry);
         }
     }
 
@@ -224,10 +216,10 @@ impl State {
 }
 
 /// Sets what a client's commands are looked at for.
-fn mark(client: &mut Client, is_open: bool, limited: bool) {
+fn mark(client: &mut Client, users: &Users) {
     let logged_in = client.flags.any(ClientFlags::LOGGED_IN);
-    client.flags.set(ClientFlags::AUTHENTICATED, logged_in || is_open);
-    client.flags.set(ClientFlags::RESTRICTED, limited);
+    client.flags.set(ClientFlags::AUTHENTICATED, logged_in || users.default_user().is_open());
+    client.flags.set(ClientFlags::RESTRICTED, users.is_limited(client.user));
 }
 
 /// What a user lacks for a request, in words that give no key and no channel away.

@@ -194,7 +194,7 @@ fn random_rules_make_users_whose_text_makes_the_same_user() {
 fn the_text_of_all_users_is_read_again() {
     let registry = crate::command::registry();
     let mut users = Users::new(&registry);
-    users.put(user(&registry, "on >secret ~k* &c +@all -@dangerous (~x +get)"));
+    users.put(user(&registry, "on >secret ~k* &c +@all -@dangerous (~x +get)"), &registry);
     let text = users.text();
     assert!(text.starts_with(b"user default on nopass sanitize-payload ~* &* +@all\nuser u on "), "{}", String::from_utf8_lossy(&text));
     let read = file::parse(&text, "x", book(&registry)).expect("what was written");
