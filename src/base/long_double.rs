@@ -71,28 +71,6 @@ impl LongDouble {
         Some(Self { negative, magnitude })
     }
 
-    /// The same value as the double.
-    pub fn from_f64(value: f64) -> Self {
-        let magnitude = if value.is_nan() {
-            Magnitude::Nan
-        } else if value.is_infinite() {
-            Magnitude::Infinite
-        } else {
-            let bits = value.to_bits();
-            let fraction = bits & ((1 << 52) - 1);
-            let (hidden, field) = match bits >> 52 & 0x7FF {
-                0 => (0, 1),
-                field => (1 << 52, field),
-            };
-            Magnitude::rounded(Binary {
-                significand: u128::from(hidden | fraction),
-                exponent: i64::try_from(field).expect("eleven bits") - 1075,
-                inexact: false,
-            })
-        };
-        Self { negative: value.is_sign_negative(), magnitude }
-    }
-
     /// Is this none that a counter may become?
     pub fn is_nan_or_infinite(self) -> bool {
         !matches!(self.magnitude, Magnitude::Finite { .. })
@@ -508,18 +486,6 @@ mod tests {
         }
         assert!(nan.is_nan_or_infinite() && plus.is_nan_or_infinite());
         assert!(!one.is_nan_or_infinite());
-    }
-
-    #[test]
-    fn doubles_keep_their_value() {
-        assert_eq!(LongDouble::from_f64(0.0), LongDouble::ZERO);
-        assert_eq!(shown(LongDouble::from_f64(-0.0)), "0");
-        assert_eq!(shown(LongDouble::from_f64(13.361389338970184)), "13.36138933897018433");
-        assert_eq!(shown(LongDouble::from_f64(0.1)), "0.10000000000000001");
-        assert_eq!(shown(LongDouble::from_f64(-1e22)), "-10000000000000000000000");
-        assert_eq!(shown(LongDouble::from_f64(5e-324)), "0");
-        assert_eq!(shown(LongDouble::from_f64(f64::NEG_INFINITY)), "-inf");
-        assert_eq!(shown(LongDouble::from_f64(f64::NAN)), "nan");
     }
 
     #[test]

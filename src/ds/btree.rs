@@ -110,16 +110,6 @@ impl<M: MemberBytes> RankTree<M> {
         Self { root, height: 0, len: 0, leaves: 0, inners: 0, owns: PhantomData }
     }
 
-    /// Builds a tree with full leaves from input in ascending order. Input out of order is accepted,
-    /// only slower; a member that comes twice with the same score is not.
-    pub fn from_sorted(elements: impl IntoIterator<Item = (f64, M)>) -> Self {
-        let mut tree = Self::new();
-        for (score, member) in elements {
-            tree.push(score, member);
-        }
-        tree
-    }
-
     /// The number of elements.
     pub fn len(&self) -> usize {
         self.len
@@ -165,23 +155,6 @@ impl<M: MemberBytes> RankTree<M> {
         Some(self.remove_at(&path).1)
     }
 
-    /// Removes the element of this rank.
-    pub fn remove_by_rank(&mut self, rank: usize) -> Option<(f64, M)> {
-        let path = self.path_to_rank(rank)?;
-        Some(self.remove_at(&path))
-    }
-
-    /// Removes the first element.
-    pub fn pop_first(&mut self) -> Option<(f64, M)> {
-        self.remove_by_rank(0)
-    }
-
-    /// Removes the last element.
-    pub fn pop_last(&mut self) -> Option<(f64, M)> {
-        let path = self.path_to(|inner| inner.len() - 1, |leaf| Some(leaf.len() - 1))?;
-        Some(self.remove_at(&path))
-    }
-
     /// Gives an element a new score; false if it is not there. It stays where it is when the order
     /// allows, and is removed and inserted again otherwise.
     pub fn update_score(&mut self, score: f64, bytes: &[u8], new_score: f64) -> bool {
@@ -197,16 +170,6 @@ impl<M: MemberBytes> RankTree<M> {
             let (_, member) = self.remove_at(&path);
             self.insert(new_score, member);
         }
-        true
-    }
-
-    /// Puts another handle to the same bytes in the place of an element's: for an owner that moves
-    /// the block. The old handle must still be readable. False if the element is not there.
-    pub fn replace_handle(&mut self, score: f64, member: M) -> bool {
-        let Some(path) = self.path_to_key(score, member.bytes()) else {
-            return false;
-        };
-        self.set_at(&path, score, member);
         true
     }
 
@@ -228,13 +191,8 @@ impl<M: MemberBytes> RankTree<M> {
         Some(leaf.get(at))
     }
 
-    /// The first element.
-    pub fn first(&self) -> Option<(f64, M)> {
-        Some(self.descend(|_| 0)?.first())
-    }
-
     /// The last element.
-    pub fn last(&self) -> Option<(f64, M)> {
+    fn last(&self) -> Option<(f64, M)> {
         Some(self.descend(|inner| inner.len() - 1)?.last())
     }
 
@@ -393,21 +351,6 @@ impl<M: MemberBytes> RankTree<M> {
                 let (at, found) = leaf.seek(score, bytes);
                 found.then_some(at)
             },
-        )
-    }
-
-    fn path_to_rank(&self, rank: usize) -> Option<Path<M>> {
-        if rank >= self.len {
-            return None;
-        }
-        let rest = std::cell::Cell::new(rank);
-        self.path_to(
-            |inner| {
-                let (child, below) = inner.child_at(rest.get());
-                rest.set(below);
-                child
-            },
-            |_| Some(rest.get()),
         )
     }
 

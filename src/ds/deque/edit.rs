@@ -62,13 +62,6 @@ impl Deque {
         true
     }
 
-    /// Removes up to `count` elements from number `start` on; says how many there were.
-    pub fn remove_range(&mut self, start: usize, count: usize) -> usize {
-        let len = self.len();
-        self.cut(start, count);
-        len - self.len()
-    }
-
     /// Removes up to `count` elements from number `start` on, and gives the nodes that went as a
     /// whole: to free them may take long, to move them does not.
     pub fn cut(&mut self, start: usize, count: usize) -> Deque {

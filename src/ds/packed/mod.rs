@@ -174,11 +174,6 @@ impl Packed {
         self.insert_at(self.entries().len(), &[Element::from_text(text)]);
     }
 
-    /// Adds an integer at the end.
-    pub fn push_back_int(&mut self, value: i64) {
-        self.insert_at(self.entries().len(), &[Element::Int(value)]);
-    }
-
     /// Adds several elements at the end in one step.
     pub fn push_elements(&mut self, elements: &[Element]) {
         self.insert_at(self.entries().len(), elements);

@@ -285,7 +285,7 @@ fn find_looks_at_every_so_many_elements() {
 #[test]
 fn integers_and_several_elements_are_added_at_the_end() {
     let mut packed = packed_of(&[b"a", b"1"]);
-    packed.push_back_int(i64::MIN);
+    packed.push_elements(&[Element::Int(i64::MIN)]);
     packed.push_elements(&[Element::Bytes(b"z"), Element::Int(0)]);
     let expected: [&[u8]; 5] = [b"a", b"1", b"-9223372036854775808", b"z", b"0"];
     compare(&packed, &expected.map(<[u8]>::to_vec));
@@ -295,7 +295,7 @@ fn integers_and_several_elements_are_added_at_the_end() {
 fn the_count_is_unknown_from_65535_on_and_known_again_below() {
     let mut packed = Packed::new();
     for i in 0..65534 {
-        packed.push_back_int(i % 100);
+        packed.push_elements(&[Element::Int(i % 100)]);
     }
     assert_eq!(packed.stored_count(), 65534);
     packed.push_back(b"1");
@@ -381,7 +381,7 @@ fn nothing_beyond_the_size_class_is_held() {
     let mut packed = Packed::new();
     assert_eq!(packed.allocated(), 8);
     for i in 0..100 {
-        packed.push_back_int(i);
+        packed.push_elements(&[Element::Int(i)]);
         // the end mark is made when somebody wants to see it
         assert_eq!(packed.allocated(), class_size(packed.bytes() - 1));
     }

@@ -730,21 +730,23 @@ mod tests {
         fn listpack(&self) -> Vec<u8> {
             let mut out = Packed::new();
             let deleted = self.entries.iter().filter(|(_, deleted, _)| *deleted).count();
-            [self.entries.len() - deleted, deleted, self.fields.len()].iter().for_each(|count| out.push_back_int(*count as i64));
+            [self.entries.len() - deleted, deleted, self.fields.len()]
+                .iter()
+                .for_each(|count| out.push_elements(&[Element::Int(*count as i64)]));
             self.fields.iter().for_each(|field| out.push_back(field));
-            out.push_back_int(0);
+            out.push_elements(&[Element::Int(0)]);
             for (id, deleted, words) in &self.entries {
                 let same = words.iter().step_by(2).eq(&self.fields);
-                out.push_back_int(i64::from(*deleted) + 2 * i64::from(same));
-                out.push_back_int(id.ms.wrapping_sub(self.master.ms) as i64);
-                out.push_back_int(id.seq.wrapping_sub(self.master.seq) as i64);
+                out.push_elements(&[Element::Int(i64::from(*deleted) + 2 * i64::from(same))]);
+                out.push_elements(&[Element::Int(id.ms.wrapping_sub(self.master.ms) as i64)]);
+                out.push_elements(&[Element::Int(id.seq.wrapping_sub(self.master.seq) as i64)]);
                 if same {
                     words.iter().skip(1).step_by(2).for_each(|value| out.push_back(value));
                 } else {
-                    out.push_back_int(words.len() as i64 / 2);
+                    out.push_elements(&[Element::Int(words.len() as i64 / 2)]);
                     words.iter().for_each(|word| out.push_back(word));
                 }
-                out.push_back_int((if same { 3 + words.len() / 2 } else { 4 + words.len() }) as i64);
+                out.push_elements(&[Element::Int((if same { 3 + words.len() / 2 } else { 4 + words.len() }) as i64)]);
             }
             out.to_listpack()
         }
