@@ -568,6 +568,24 @@ fn keys_travel_between_two_servers_and_a_dead_end_is_told() {
     client.expect(b"+OK\r\n-IOERR error or timeout writing to target instance\r\n");
 }
 
+#[test]
+fn a_server_that_talks_without_end_is_hung_up_on() {
+    let server = Running::with(&[]);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("a bound socket").port().to_string();
+    let chatter = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        while stream.write_all(&[b'x'; 1 << 16]).is_ok() {}
+    });
+    let mut client = server.connect();
+    client.send(&bulk(&[b"SET", b"k", b"v"]));
+    client.send(&bulk(&[b"MIGRATE", b"127.0.0.1", port.as_bytes(), b"k", b"0", b"5000"]));
+    client.expect(b"+OK\r\n-IOERR error or timeout reading to target instance\r\n");
+    chatter.join().expect("it was hung up on");
+    client.send(b"EXISTS k\r\n");
+    client.expect(b":1\r\n");
+}
+
 /// The text of a bulk reply to a request.
 fn ask_text(client: &mut Client, words: &[&[u8]]) -> String {
     client.send(&bulk(words));

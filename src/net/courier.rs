@@ -90,7 +90,8 @@ impl Courier {
         loop {
             match self.dialing.stream.read(&mut buffer) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(count) => server.line_heard(self.line, &buffer[..count]),
+                Ok(count) if server.line_heard(self.line, &buffer[..count]) => {}
+                Ok(_) => return Err(io::ErrorKind::InvalidData.into()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error),

@@ -475,16 +475,15 @@ impl Server {
         self.state.be_patient(client);
     }
 
-    /// Something has come over a line.
-    pub fn line_heard(&mut self, line: LineId, bytes: &[u8]) {
+    /// Something has come over a line. Gives whether the line goes on: over one that nobody has asked anything, nothing may come.
+    #[must_use]
+    pub fn line_heard(&mut self, line: LineId, bytes: &[u8]) -> bool {
         let migrations = &mut self.state.migrations;
         let user = migrations.lines.get(&line).and_then(|line| line.user);
         let talking = user.and_then(|client| migrations.under_way.get_mut(&client)).filter(|m| matches!(m.step, Step::Talking { .. }));
         let (Some(client), Some(migration)) = (user, talking) else {
-            // nobody has asked it anything
             self.line_down(line);
-            self.state.migrations.wishes.push(Wish::HangUp { line });
-            return;
+            return false;
         };
         if !migration.hear(bytes) {
             migration.step = Step::Over(Some(Fault::Reading));
@@ -497,6 +496,7 @@ impl Server {
             self.state.look_again(client);
             self.settle_line();
         }
+        true
     }
 
     /// A line could not be connected, or is gone. Before the first answer for a key it is tried once more: an

@@ -48,8 +48,9 @@ impl Journey {
         }
     }
 
+    #[track_caller]
     fn hears(&mut self, line: LineId, bytes: &str) {
-        self.world.server.line_heard(line, bytes.as_bytes());
+        assert!(self.world.server.line_heard(line, bytes.as_bytes()), "somebody has asked it something");
     }
 
     #[track_caller]
