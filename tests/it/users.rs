@@ -888,6 +888,25 @@ a ACL DELUSER u
     );
 }
 
+/// Redis 8.0 looks at the first of several STOREs alone, and writes to the last.
+#[test]
+fn every_key_that_is_stored_to_is_looked_at() {
+    let mut world = World::new();
+    let client = world.connect();
+    for line in ["GEOADD a 1 1 m", "ACL SETUSER u on nopass ~a +@all", "AUTH u x"] {
+        world.ask(client, line);
+    }
+    for (line, reply) in [
+        ("GEORADIUS a 1 1 100 km STORE a STORE d", NO_KEY),
+        ("GEORADIUS a 1 1 100 km STOREDIST d COUNT 1 STORE a", NO_KEY),
+        ("GEORADIUSBYMEMBER a m 100 km STORE a STOREDIST d", NO_KEY),
+        ("GEORADIUSBYMEMBER a m 100 km STORE a STORE a", ":1"),
+        ("SORT a BY nosort STORE a STORE d", NO_KEY),
+    ] {
+        assert_eq!(world.ask(client, line), reply, "{line}");
+    }
+}
+
 #[test]
 fn refusals_are_counted_and_logged() {
     let mut world = World::new();

@@ -105,6 +105,7 @@ pub const COMMANDS: &[Command] = &[
         arity: -6,
         flags: Flags::WRITE.or(Flags::DENYOOM).or(Flags::MOVABLE_KEYS),
         keys: &[KeySpec::one(1, RO_ACCESS), KeySpec::after("STORE", 6, OW_UPDATE), KeySpec::after("STOREDIST", 6, OW_UPDATE)],
+        find_keys: Some(|args| searched_and_stored(args, 6)),
         syntax: "key longitude:double latitude:double radius:double <unit: M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [{count-block: COUNT count:integer [ANY]}] [order: ASC | DESC] [store: STORE storekey:key/key | STOREDIST storedistkey:key/key]",
         history: &[("6.2.0", "Added the `ANY` option for `COUNT`."), ("7.0.0", "Added support for uppercase unit names.")],
         deprecated: Some(("6.2.0", "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` argument")),
@@ -133,6 +134,7 @@ pub const COMMANDS: &[Command] = &[
         arity: -5,
         flags: Flags::WRITE.or(Flags::DENYOOM).or(Flags::MOVABLE_KEYS),
         keys: &[KeySpec::one(1, RO_ACCESS), KeySpec::after("STORE", 5, OW_UPDATE), KeySpec::after("STOREDIST", 5, OW_UPDATE)],
+        find_keys: Some(|args| searched_and_stored(args, 5)),
         syntax: "key member radius:double <unit: M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [{count-block: COUNT count:integer [ANY]}] [order: ASC | DESC] [store: STORE storekey:key/key | STOREDIST storedistkey:key/key]",
         history: &[("6.2.0", "Added the `ANY` option for `COUNT`."), ("7.0.0", "Added support for uppercase unit names.")],
         deprecated: Some(("6.2.0", "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` and `FROMMEMBER` arguments")),
@@ -154,6 +156,20 @@ pub const COMMANDS: &[Command] = &[
         ..ROW
     },
 ];
+
+/// The key that is searched, and all that STORE and STOREDIST name among the options from there on: the last of them counts, and
+/// the specifications find the first.
+fn searched_and_stored(args: Args<'_>, options: usize) -> Vec<(usize, &'static [&'static str])> {
+    let (mut found, mut at) = (vec![(1, RO_ACCESS)], options);
+    while at + 1 < args.len() {
+        let stores = args.is(at, "store") || args.is(at, "storedist");
+        if stores {
+            found.push((at + 1, OW_UPDATE));
+        }
+        at += if stores || args.is(at, "count") { 2 } else { 1 };
+    }
+    found
+}
 
 /// Two arguments as a point that a set may hold.
 fn point(longitude: &[u8], latitude: &[u8]) -> Result<Point, Error> {
