@@ -18,6 +18,8 @@ pub const ARGUMENTS_MAX: i64 = i32::MAX as i64;
 pub const ARGUMENTS_MAX_UNAUTHENTICATED: i64 = 10;
 /// Bytes of a word before authentication.
 pub const BULK_MAX_UNAUTHENTICATED: i64 = 16 * 1024;
+/// Bytes of a key, a channel or a name that the log of refusals keeps: what may not be read must not fill the memory either.
+pub const REFUSED_WORD: usize = 64 * 1024;
 /// Bytes that one read of a socket may bring.
 pub const READ_CHUNK: usize = 16 * 1024;
 /// Bytes that all reads of a turn bring before they are executed.

@@ -955,6 +955,19 @@ fn refusals_are_counted_and_logged() {
 }
 
 #[test]
+fn the_log_of_refusals_keeps_no_more_of_a_word_than_it_shows() {
+    let mut world = World::new();
+    let client = world.connect();
+    world.ask(client, "ACL SETUSER u on nopass +@all");
+    world.ask(client, "AUTH u x");
+    let long = "k".repeat(1_000_000);
+    assert_eq!(world.ask(client, &format!("GET {long}")), NO_KEY);
+    assert!(world.ask(client, &format!("AUTH {long} x")).starts_with("-WRONGPASS"));
+    let log = world.ask(client, "ACL LOG");
+    assert!((2 * 65_536..2 * 65_536 + 3_000).contains(&log.len()), "{}", log.len());
+}
+
+#[test]
 fn a_new_user_may_use_the_channels_that_the_configuration_says() {
     converse_with(
         &[("acl-pubsub-default", "allchannels")],

@@ -9,6 +9,7 @@ use super::user::User;
 use super::{UserId, Users, rulebook};
 use crate::config::ClientClass;
 use crate::keyspace::Keyspace;
+use crate::limits;
 use crate::resp::request::Args;
 use crate::server::State;
 use crate::server::client::{Client, ClientFlags, ClientKey};
@@ -112,15 +113,15 @@ impl State {
     fn note_refusal(&mut self, key: ClientKey, reason: Reason, context: Context, object: &[u8], name: Option<&[u8]>) {
         let mut client = Vec::new();
         client_line::describe(self, key, &mut client);
-        let user = name.unwrap_or_else(|| self.shown_user(&self.clients[key])).into();
+        let kept = |word: &[u8]| word[..word.len().min(limits::REFUSED_WORD)].into();
         let at_ms = self.now.unix.to_millis().0;
         let attempt = Entry {
             id: 0,
             count: 1,
             reason,
             context,
-            object: object.into(),
-            user,
+            object: kept(object),
+            user: kept(name.unwrap_or_else(|| self.shown_user(&self.clients[key]))),
             client: client.trim_ascii_end().into(),
             created_ms: at_ms,
             updated_ms: at_ms,
