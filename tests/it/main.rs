@@ -42,5 +42,6 @@ mod stream;
 mod string;
 mod tracking;
 mod transaction;
+mod user_rules;
 mod users;
 mod zset;
