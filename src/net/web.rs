@@ -103,29 +103,37 @@ impl Web {
         true
     }
 
+    /// Lets in who waits, as many as there are places; then others must have their turn.
     fn accept(&mut self, at: usize, now: Now, registry: &Registry) {
-        // every event says that somebody waits, and more may
-        while let Ok((stream, peer)) = self.listeners[at].accept(0) {
-            if self.visitors.len() >= limits::VISITORS {
-                let silent = self.visitors.iter().min_by_key(|(_, visitor)| visitor.heard_at).map(|(index, _)| index);
-                self.dismiss(silent.expect("all places are taken"), registry);
-            }
-            self.last_generation = self.last_generation.wrapping_add(1);
-            let generation = self.last_generation;
-            let index = self.visitors.insert(Visitor {
-                stream,
-                generation,
-                input: Vec::new(),
-                output: Vec::new(),
-                sent: 0,
-                closes: false,
-                loopback: peer.loopback,
-                heard_at: now.monotonic.0,
-            });
-            let token = Token(index | VISITORS | (generation as usize) << 32);
-            if registry.register(self.visitors[index].stream.source(), token, INTEREST).is_err() {
-                self.visitors.remove(index);
-            }
+        for _ in 0..limits::VISITORS {
+            let Ok((stream, peer)) = self.listeners[at].accept(0) else { return };
+            self.let_in(stream, peer.loopback, now, registry);
+        }
+        // polled anew, the socket tells at once if more wait; without that, the next one's coming tells
+        let _ = registry.reregister(self.listeners[at].source(), Token(LISTENERS + at), Interest::READABLE);
+    }
+
+    /// A visitor comes; if there is no place, whoever has been silent longest makes way.
+    fn let_in(&mut self, stream: Stream, loopback: bool, now: Now, registry: &Registry) {
+        if self.visitors.len() >= limits::VISITORS {
+            let silent = self.visitors.iter().min_by_key(|(_, visitor)| visitor.heard_at).map(|(index, _)| index);
+            self.dismiss(silent.expect("all places are taken"), registry);
+        }
+        self.last_generation = self.last_generation.wrapping_add(1);
+        let generation = self.last_generation;
+        let index = self.visitors.insert(Visitor {
+            stream,
+            generation,
+            input: Vec::new(),
+            output: Vec::new(),
+            sent: 0,
+            closes: false,
+            loopback,
+            heard_at: now.monotonic.0,
+        });
+        let token = Token(index | VISITORS | (generation as usize) << 32);
+        if registry.register(self.visitors[index].stream.source(), token, INTEREST).is_err() {
+            self.visitors.remove(index);
         }
     }
 
