@@ -534,9 +534,11 @@ fn strangers_are_turned_away_until_there_is_a_password() {
     assert!(refusal.starts_with(b"-DENIED ") && refusal.ends_with(b"\r\n"));
     assert!(server.connected(1, stranger(true)).is_ok());
     assert!(server.connected(2, Peer { loopback: true, ..stranger(false) }).is_ok());
-    server.state.config.requirepass = b"secret".to_vec();
-    assert!(server.connected(3, stranger(false)).is_ok());
-    server.state.config.requirepass.clear();
+    for (password, is_taken) in [("secret", true), ("", false)] {
+        server.state.config.requirepass = password.into();
+        server.state.apply_config(&mut server.keyspace);
+        assert_eq!(server.connected(3, stranger(false)).is_ok(), is_taken);
+    }
     server.state.config.protected_mode = false;
     assert!(server.connected(4, stranger(false)).is_ok());
 }
