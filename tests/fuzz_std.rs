@@ -140,6 +140,12 @@ fn manifests_do_no_harm() {
 }
 
 #[test]
+fn files_of_users_do_no_harm() {
+    let users = stored::Users::new();
+    each_stored("users", |maker| maker.text(stored::USERS), |bytes| users.file(bytes));
+}
+
+#[test]
 fn files_of_commands_do_no_harm() {
     each_stored("commands", |maker| maker.text(stored::COMMANDS), stored::commands);
 }

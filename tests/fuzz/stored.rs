@@ -20,6 +20,10 @@ use ruddle::persist::rdb::load::{self, Overdue, Pace, Twice};
 use ruddle::persist::rdb::read_value::{self, Shapes};
 use ruddle::persist::rdb::{dump, output::Output, types};
 use ruddle::persist::storage::ReadFile;
+use ruddle::server::registry::Registry;
+use ruddle::server::users::file;
+use ruddle::server::users::rules::Rulebook;
+use ruddle::server::users::user::User;
 use ruddle::server::{Server, Stopwatch};
 
 /// Bytes of memory that a byte of input may cost, and what any input may.
@@ -133,6 +137,35 @@ pub fn manifest(bytes: &[u8]) -> bool {
         assert_eq!(Manifest::parse(&text).map(|again| again.to_text()), Ok(text));
     }
     true
+}
+
+/// Reads files of users.
+pub struct Users(Registry);
+
+impl Users {
+    pub fn new() -> Users {
+        Users(ruddle::command::registry())
+    }
+
+    /// Any bytes are a file of users, or are refused with a reason. What was understood is written; what is understood of that,
+    /// which is the same but for a pattern that reads like another rule (`%RW~*`), is written as it was read.
+    pub fn file(&self, bytes: &[u8]) -> bool {
+        let book = Rulebook { registry: &self.0, all_channels: bytes.len() % 2 == 0 };
+        let text = |users: &[User]| users.iter().map(User::line).collect::<Vec<_>>().join(&b'\n');
+        match file::parse(bytes, "users", book) {
+            Ok(users) => {
+                if let Ok(again) = file::parse(&text(&users), "users", book) {
+                    let written = text(&again);
+                    assert_eq!(file::parse(&written, "users", book).map(|users| text(&users)), Ok(written));
+                }
+                !users.is_empty()
+            }
+            Err(reason) => {
+                assert!(reason.ends_with("was performed"), "{reason}");
+                false
+            }
+        }
+    }
 }
 
 /// Any bytes are commands up to somewhere; says whether to the end.
@@ -594,6 +627,35 @@ impl Maker {
         bytes
     }
 }
+
+/// Pieces of files of users.
+pub const USERS: &[&[u8]] = &[
+    b"user a ",
+    b"user b on >p ~k* +@all\n",
+    b"\nuser c ",
+    b"user d (+get ~x) (&* -@all) ",
+    b"on nopass ",
+    b"#c3ab8ff13720e8ad9047dd39466b3c8974e592c2fa383d4a3960714caef0c4f2 ",
+    b"+@all ",
+    b"-@write ",
+    b"+config|get ",
+    b"-config ",
+    b"+select|0 ",
+    b"+get|",
+    b"~k* ",
+    b"%R~r* ",
+    b"%RW~* ",
+    b"&c* ",
+    b"allkeys resetkeys ",
+    b"reset ",
+    b"clearselectors ",
+    b"(",
+    b") ",
+    b"\" ",
+    b"\t",
+    b"\0",
+    b"\n",
+];
 
 /// Pieces of manifests.
 pub const MANIFEST: &[&[u8]] = &[
