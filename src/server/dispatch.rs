@@ -5,7 +5,7 @@ use super::context::{Block, Ctx, DONE, Flow, OnTimeout, Outcome, Propagation};
 use super::error::Error;
 use super::registry::CommandId;
 use super::row::Flags;
-use super::stats::Culprit;
+use super::stats::{Culprit, Histogram};
 use super::{State, command_log, hotspots, moment, tracking};
 use crate::config::PropagationFailure;
 use crate::keyspace::Keyspace;
@@ -39,11 +39,12 @@ pub fn container(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
 
 /// Finds the command that the words call, or says why there is none.
 fn resolve(ctx: &mut Ctx<'_>, args: Args<'_>, known: Option<CommandId>) -> Result<CommandId, Error> {
-    let recorded = ctx.client().flags.any(ClientFlags::PRIMARY);
     let registry = &ctx.state.registry;
     let id = match known {
         Some(id) => id,
-        None if recorded => registry.lookup_recorded(args.at(0)).ok_or_else(|| unknown_command(args))?,
+        None if ctx.state.clients[ctx.client].flags.any(ClientFlags::PRIMARY) => {
+            registry.lookup_recorded(args.at(0)).ok_or_else(|| unknown_command(args))?
+        }
         None => registry.lookup(args.at(0)).ok_or_else(|| unknown_command(args))?,
     };
     let command = registry.get(id);
@@ -104,12 +105,13 @@ pub fn execute(ctx: &mut Ctx<'_>, args: Args<'_>, known: Option<CommandId>) -> E
             return Ended::Replied;
         }
     };
-    if !ctx.row().takes(args.len()) {
+    let row = ctx.row();
+    if !row.takes(args.len()) {
         let error = Error::arity(&ctx.state.registry.get(ctx.command).full_name);
         reject(ctx, &error, Some(ctx.command));
         return Ended::Replied;
     }
-    let flags = ctx.row().flags;
+    let flags = row.flags;
     let client = ctx.client().flags;
     if ctx.state.gates.careful || client.any(ATTENTION) || !client.any(ClientFlags::AUTHENTICATED) {
         match careful(ctx, args, flags, client) {
@@ -303,41 +305,38 @@ pub fn call(ctx: &mut Ctx<'_>, args: Args<'_>) -> Flow {
     let nanos = ended.saturating_sub(ctx.state.command_started);
     ctx.state.command_started = ended;
     ctx.command = command;
-    let stats = &mut ctx.state.registry.get_mut(command).stats;
-    let flow = match outcome {
+    let (flow, calls, failed) = match outcome {
         Ok(Flow::Block(block)) => {
             // a script that is left goes on wherever it stands
             if ctx.must_not_block && ctx.state.busy.is_none() {
-                reply_timeout(ctx, &block, args)
+                (reply_timeout(ctx, &block, args), 0, 0)
             } else {
                 return Flow::Block(block);
             }
         }
-        Ok(Flow::Done) => {
-            stats.calls += 1;
-            Flow::Done
-        }
+        Ok(Flow::Done) => (Flow::Done, 1, 0),
         Err(error) => {
-            stats.calls += 1;
-            stats.failed += 1;
             ctx.reply.cut_back(mark);
             ctx.reply.error(error.text());
             ctx.state.count_error(&error);
             if ctx.client().flags.any(ClientFlags::PRIMARY.or(ClientFlags::REPLAY)) && !ctx.state.scripts.running {
                 propagated_command_failed(ctx, &error);
             }
-            Flow::Done
+            (Flow::Done, 1, 1)
         }
     };
     let state = &mut *ctx.state;
     let stats = &mut state.registry.get_mut(command).stats;
+    stats.calls += calls;
+    stats.failed += failed;
     stats.nanos += nanos;
+    let bucket = Histogram::bucket(nanos);
     if state.config.latency_tracking {
-        stats.latency.record(nanos);
+        stats.latency.record_in(bucket, nanos, 1);
     }
     state.stats.commands += 1;
     let (registry, clients, key) = (&state.registry, &state.clients, ctx.client);
-    state.stats.hold(nanos, || Culprit {
+    state.stats.hold_in(bucket, nanos, || Culprit {
         what: registry.get(command).full_name.clone(),
         client: clients[key].to_string(),
         request: command_log::beginning(row, args),

@@ -305,6 +305,8 @@ pub struct Server {
     pub state: State,
     requests: Vec<turn::Request>,
     spans: Vec<Span>,
+    /// Whether requests of the batch name elements whose places are worth asking for.
+    has_elements: bool,
     next_cron: Millis,
     /// What is being loaded, a slice a turn.
     work: Option<loading::Work>,
@@ -390,7 +392,16 @@ impl Server {
         state.apply_config(&mut keyspace);
         state.follow_configured(&mut keyspace);
         state.startup_memory = crate::base::memory::used();
-        Server { keyspace, state, requests: Vec::new(), spans: Vec::new(), next_cron: Millis(0), work: None, receipt: None }
+        Server {
+            keyspace,
+            state,
+            requests: Vec::new(),
+            spans: Vec::new(),
+            has_elements: false,
+            next_cron: Millis(0),
+            work: None,
+            receipt: None,
+        }
     }
 
     /// A new connection of the reactor's slab. `Err` is what to tell it before closing.
@@ -508,8 +519,12 @@ impl Server {
         if out.is_empty() {
             self.state.spare.give(out);
         } else {
-            self.state.clients[key].output.tail = out;
-            self.state.note_output(key);
+            let client = &mut self.state.clients[key];
+            client.output.tail = out;
+            let noted = client.flags.any(ClientFlags::PENDING_WRITE) && self.state.client_memory.limit == 0;
+            if !noted || client.output.limited_len() > limits::READ_CHUNK {
+                self.state.note_output(key);
+            }
         }
         result
     }
@@ -755,16 +770,7 @@ impl State {
     }
 
     /// Notes that a client has output, and closes it if it has too much.
-    #[inline]
     pub fn note_output(&mut self, key: ClientKey) {
-        let client = &self.clients[key];
-        let known = client.flags.any(ClientFlags::PENDING_WRITE) && self.client_memory.limit == 0;
-        if !known || client.output.limited_len() > limits::READ_CHUNK {
-            self.note_new_output(key);
-        }
-    }
-
-    fn note_new_output(&mut self, key: ClientKey) {
         if self.clients[key].output.is_empty() {
             return;
         }

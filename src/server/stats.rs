@@ -24,17 +24,24 @@ impl Histogram {
     /// Counts a duration that `times` things took each.
     #[inline]
     pub fn record_many(&mut self, nanos: u64, times: u64) {
+        self.record_in(Self::bucket(nanos), nanos, times);
+    }
+
+    /// As [`Histogram::record_many`], with the duration's bucket at hand.
+    #[inline]
+    pub fn record_in(&mut self, bucket: usize, nanos: u64, times: u64) {
         if self.counts.is_empty() {
             self.counts = vec![0; BUCKETS];
         }
-        self.counts[Self::bucket(nanos)] += times;
+        self.counts[bucket] += times;
         self.total += times;
         self.sum = self.sum.wrapping_add(nanos.wrapping_mul(times));
         self.max = self.max.max(nanos);
     }
 
+    /// The bucket of a duration, in any histogram.
     #[inline]
-    fn bucket(nanos: u64) -> usize {
+    pub fn bucket(nanos: u64) -> usize {
         let value = nanos | 1 << SUB_BITS;
         let shift = 63 - SUB_BITS - value.leading_zeros();
         let index = ((u64::from(shift) << SUB_BITS) + (value >> shift)) as usize - (1 << SUB_BITS);
@@ -252,7 +259,13 @@ impl Stats {
     /// Notes that something kept the loop for so long.
     #[inline]
     pub fn hold(&mut self, nanos: u64, what: impl FnOnce() -> Culprit) {
-        self.holds.record(nanos);
+        self.hold_in(Histogram::bucket(nanos), nanos, what);
+    }
+
+    /// As [`Stats::hold`], with the duration's bucket at hand.
+    #[inline]
+    pub fn hold_in(&mut self, bucket: usize, nanos: u64, what: impl FnOnce() -> Culprit) {
+        self.holds.record_in(bucket, nanos, 1);
         if nanos > self.longest_hold.0 || nanos > self.turn_hold.nanos {
             self.note_hold(nanos, what());
         }

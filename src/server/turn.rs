@@ -53,7 +53,8 @@ pub struct Request {
     /// Where it ends in the input.
     end: usize,
     command: Option<CommandId>,
-    /// The hash of its first key, if that has a fixed place.
+    /// The word that is its first key, and the hash of that, if it has a fixed place.
+    key: u8,
     hash: Option<u64>,
     /// The hash of the element that it names.
     element: Option<u64>,
@@ -85,8 +86,10 @@ impl Server {
             for request in requests.iter().take(limits::LEAD) {
                 self.prefetch_block(request);
             }
-            for request in requests.iter().take(limits::ELEMENT_LEAD) {
-                self.prefetch_element(request, Part::Bucket);
+            if self.has_elements {
+                for request in requests.iter().take(limits::ELEMENT_LEAD) {
+                    self.prefetch_element(request, Part::Bucket);
+                }
             }
             self.state.command_started = self.state.stopwatch.now();
             let mut at = 0;
@@ -95,6 +98,7 @@ impl Server {
             }
             requests.clear();
             spans.clear();
+            self.has_elements = false;
         }
         self.broadcast_changes();
         self.replicate();
@@ -108,6 +112,16 @@ impl Server {
     fn prefetch_block(&self, request: &Request) {
         if let Some(hash) = request.hash {
             self.keyspace.prefetch_block(request.db, hash);
+        }
+    }
+
+    /// Asks for the elements of requests that come soon after the first of these.
+    fn prefetch_elements(&self, requests: &[Request]) {
+        if let Some(later) = requests.get(limits::ELEMENT_LEAD) {
+            self.prefetch_element(later, Part::Bucket);
+        }
+        if let Some(later) = requests.get(limits::ELEMENT_LEAD / 2) {
+            self.prefetch_element(later, Part::Block);
         }
     }
 
@@ -175,50 +189,59 @@ impl Server {
                 unauthenticated: true,
             }
         };
-        let (db, mut at, mut blank_behind) = (client.db, 0, false);
+        let (bytes, db, mut at, mut blank_behind) = (inbound.bytes, client.db, 0, false);
+        let special = |end, command, special| {
+            let special = Some(Box::new(special));
+            Request { inbound: index, first: 0, count: 0, end, command, key: 0, hash: None, element: None, db, special }
+        };
+        // a pipeline is mostly of one command, in the same letters
+        let mut last: (&[u8], Option<CommandId>) = (b"", None);
         loop {
             let first = spans.len();
-            let mut request = Request {
-                inbound: index,
-                first: u32::try_from(first).expect("spans of a turn are few"),
-                count: 0,
-                end: at,
-                command: None,
-                hash: None,
-                element: None,
-                db,
-                special: None,
-            };
-            match request::parse(inbound.bytes, at, &mut client.partial, &limits, spans) {
+            match request::parse(bytes, at, &mut client.partial, &limits, spans) {
                 Parsed::Inline(_, end) if from_primary => {
-                    request.end = end;
-                    request.special = Some(Box::new(Special::Breach("Master using the inline protocol. Desync?".into())));
-                    requests.push(request);
+                    let breach = Special::Breach("Master using the inline protocol. Desync?".into());
+                    requests.push(special(end, None, breach));
                     break;
                 }
                 Parsed::Request(end) => {
-                    request.count = u32::try_from(spans.len() - first).expect("limited");
-                    request.end = end;
-                    let args = Args::new(inbound.bytes, &spans[first..]);
-                    request.command = state.registry.lookup(args.at(0));
-                    if let Some(id) = request.command {
+                    let args = Args::new(bytes, &spans[first..]);
+                    let name = &bytes[spans[first].range()];
+                    if name != last.0 {
+                        last = (name, state.registry.lookup(name));
+                    }
+                    let (mut key, mut hash, mut element) = (0, None, None);
+                    if let Some(id) = last.1 {
                         let command = state.registry.get(id);
-                        let (key, element) = (usize::from(command.first_key), usize::from(command.element));
-                        if key != 0 && key < args.len() {
-                            let hash = self.keyspace.hasher().hash(args.at(key));
-                            self.keyspace.prefetch_bucket(db, hash);
-                            request.hash = Some(hash);
-                            if element != 0 && element < args.len() {
-                                request.element = Some(self.keyspace.hasher().hash(args.at(element)));
+                        key = command.first_key;
+                        let place = usize::from(command.element);
+                        if key != 0 && usize::from(key) < args.len() {
+                            let word = self.keyspace.hasher().hash(args.at(usize::from(key)));
+                            self.keyspace.prefetch_bucket(db, word);
+                            hash = Some(word);
+                            if place != 0 && place < args.len() {
+                                element = Some(self.keyspace.hasher().hash(args.at(place)));
+                                self.has_elements = true;
                             }
                         }
                     }
+                    requests.push(Request {
+                        inbound: index,
+                        first: u32::try_from(first).expect("spans of a turn are few"),
+                        count: u32::try_from(args.len()).expect("limited"),
+                        end,
+                        command: last.1,
+                        key,
+                        hash,
+                        element,
+                        db,
+                        special: None,
+                    });
                     at = end;
                 }
                 Parsed::Inline(owned, end) => {
-                    request.end = end;
-                    request.command = state.registry.lookup(owned.args().at(0));
-                    request.special = Some(Box::new(Special::Inline(owned)));
+                    let command = state.registry.lookup(owned.args().at(0));
+                    requests.push(special(end, command, Special::Inline(owned)));
                     at = end;
                 }
                 Parsed::Nothing(end) => {
@@ -241,19 +264,15 @@ impl Server {
                     break;
                 }
                 Parsed::Error(text) => {
-                    request.end = inbound.bytes.len();
-                    request.special = Some(Box::new(Special::Breach(text)));
-                    requests.push(request);
+                    requests.push(special(bytes.len(), None, Special::Breach(text)));
                     break;
                 }
             }
-            requests.push(request);
             blank_behind = false;
-            if !limits.unauthenticated {
-                continue;
+            if limits.unauthenticated {
+                // the limits may change with the command: execute it first, then parse on
+                break;
             }
-            // the limits may change with the command: execute it first, then parse on
-            break;
         }
         if from_primary && requests.len() == before && inbound.consumed > 0 {
             let blank = &inbound.bytes[..inbound.consumed];
@@ -301,11 +320,8 @@ impl Server {
             if let Some(later) = requests.get(at + limits::LEAD) {
                 self.prefetch_block(later);
             }
-            if let Some(later) = requests.get(at + limits::ELEMENT_LEAD) {
-                self.prefetch_element(later, Part::Bucket);
-            }
-            if let Some(later) = requests.get(at + limits::ELEMENT_LEAD / 2) {
-                self.prefetch_element(later, Part::Block);
+            if self.has_elements {
+                self.prefetch_elements(&requests[at..]);
             }
             at += 1;
             if may_run {
@@ -388,20 +404,17 @@ impl Server {
             return Ended::Replied;
         }
         let hint = match request.hash {
-            Some(hash) => {
-                let at = usize::from(self.state.registry.get(request.command.expect("a key has a command")).first_key);
-                Hint::new(args.at(at), hash)
-            }
+            Some(hash) => Hint::new(args.at(usize::from(request.key)), hash),
             None => Hint::NONE,
         };
         let (ended, command) = self.as_client(key, |ctx| {
             let client = ctx.client();
             client.commands += 1;
-            let touches = !client.flags.any(ClientFlags::NO_TOUCH);
+            let flags = client.flags;
             // what a primary or a file says was possible there
-            ctx.must_not_block = ctx.client().flags.any(ClientFlags::PRIMARY.or(ClientFlags::REPLAY));
+            ctx.must_not_block = flags.any(ClientFlags::PRIMARY.or(ClientFlags::REPLAY));
             ctx.db.set_hint(hint);
-            ctx.db.space().touches = touches;
+            ctx.db.space().touches = !flags.any(ClientFlags::NO_TOUCH);
             (dispatch::execute(ctx, args, request.command), ctx.command)
         });
         match ended {
