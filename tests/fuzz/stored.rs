@@ -150,7 +150,7 @@ impl Users {
     /// Any bytes are a file of users, or are refused with a reason. What was understood is written; what is understood of that,
     /// which is the same but for a pattern that reads like another rule (`%RW~*`), is written as it was read.
     pub fn file(&self, bytes: &[u8]) -> bool {
-        let book = Rulebook { registry: &self.0, all_channels: bytes.len() % 2 == 0 };
+        let book = Rulebook { registry: &self.0, all_channels: bytes.len().is_multiple_of(2) };
         let text = |users: &[User]| users.iter().map(User::line).collect::<Vec<_>>().join(&b'\n');
         match file::parse(bytes, "users", book) {
             Ok(users) => {
