@@ -1,6 +1,6 @@
 //! From a parsed request to its reply: may this client run this command now, and running it.
 
-use super::client::ClientFlags;
+use super::client::{ClientFlags, ClientKey};
 use super::context::{Block, Ctx, DONE, Flow, OnTimeout, Outcome, Propagation};
 use super::error::Error;
 use super::registry::CommandId;
@@ -335,13 +335,12 @@ pub fn call(ctx: &mut Ctx<'_>, args: Args<'_>) -> Flow {
         stats.latency.record_in(bucket, nanos, 1);
     }
     state.stats.commands += 1;
-    let (registry, clients, key) = (&state.registry, &state.clients, ctx.client);
-    state.stats.hold_in(bucket, nanos, || Culprit {
-        what: registry.get(command).full_name.clone(),
-        client: clients[key].to_string(),
-        request: command_log::beginning(row, args),
-    });
-    let reads = clients[key].flags.any(ClientFlags::TRACKING) && row.flags.any(Flags::READONLY) && row.group != "scripting";
+    state.stats.holds.record_in(bucket, nanos, 1);
+    if state.stats.is_long(nanos) {
+        note_long_hold(state, command, ctx.client, args, nanos);
+    }
+    let tracked = state.caches.clients() > 0 && state.clients[ctx.client].flags.any(ClientFlags::TRACKING);
+    let reads = tracked && row.flags.any(Flags::READONLY) && row.group != "scripting";
     let replied = (ctx.reply.written() - state.reply_base) as u64;
     if state.hotspots.is_due() || state.look.wants(nanos, state.request_bytes, replied) {
         look_closer(ctx, args, nanos, replied);
@@ -354,6 +353,18 @@ pub fn call(ctx: &mut Ctx<'_>, args: Args<'_>) -> Flow {
         super::monitor::feed(ctx, args, db);
     }
     flow
+}
+
+/// Notes the command that has held the loop for longer than others.
+#[cold]
+fn note_long_hold(state: &mut State, command: CommandId, client: ClientKey, args: Args<'_>, nanos: u64) {
+    let called = state.registry.get(command);
+    let culprit = Culprit {
+        what: called.full_name.clone(),
+        client: state.clients[client].to_string(),
+        request: command_log::beginning(called.row, args),
+    };
+    state.stats.note_hold(nanos, culprit);
 }
 
 /// A command that the primary, or this server before its restart, had carried out does not work here: the

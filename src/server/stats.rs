@@ -259,20 +259,21 @@ impl Stats {
     /// Notes that something kept the loop for so long.
     #[inline]
     pub fn hold(&mut self, nanos: u64, what: impl FnOnce() -> Culprit) {
-        self.hold_in(Histogram::bucket(nanos), nanos, what);
-    }
-
-    /// As [`Stats::hold`], with the duration's bucket at hand.
-    #[inline]
-    pub fn hold_in(&mut self, bucket: usize, nanos: u64, what: impl FnOnce() -> Culprit) {
-        self.holds.record_in(bucket, nanos, 1);
-        if nanos > self.longest_hold.0 || nanos > self.turn_hold.nanos {
+        self.holds.record(nanos);
+        if self.is_long(nanos) {
             self.note_hold(nanos, what());
         }
     }
 
+    /// Whether a hold is so long that it matters what it was.
+    #[inline]
+    pub fn is_long(&self, nanos: u64) -> bool {
+        nanos > self.longest_hold.0 || nanos > self.turn_hold.nanos
+    }
+
+    /// Notes what a long hold was, which is counted already.
     #[cold]
-    fn note_hold(&mut self, nanos: u64, culprit: Culprit) {
+    pub fn note_hold(&mut self, nanos: u64, culprit: Culprit) {
         if nanos > self.turn_hold.nanos {
             self.turn_hold = TurnHold { nanos, culprit: Some(culprit.clone()) };
         }
