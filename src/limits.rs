@@ -151,6 +151,14 @@ pub const SCRIPTS_FROM_EVAL: usize = 500;
 pub const CRASH_NOTE_MICROS: i64 = 1_000_000;
 /// Milliseconds that a crash waits for its report.
 pub const CRASH_REPORT_MILLIS: i32 = 10_000;
+/// Words of a command to the debugger of scripts.
+pub const DEBUG_WORDS: i64 = 1_024;
+/// Bytes of such a word.
+pub const DEBUG_WORD_BYTES: i64 = 1 << 20;
+/// Children that debug scripts at a time.
+pub const DEBUG_SESSIONS: usize = 16;
+/// Milliseconds between two looks at a script that waits for its debugger's user.
+pub const DEBUG_IDLE_MS: i64 = 100;
 /// Steps of a script between two looks at the clock.
 pub const SCRIPT_STEPS: u32 = 100_000;
 /// Bytes of the stack that scripts run on. It is taken as it is used: 200 nested calls of C functions, the most that the

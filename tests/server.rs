@@ -275,6 +275,50 @@ fn shutdown_ends_it() {
     assert_eq!(status.code(), Some(0), "{rest}");
 }
 
+/// Sends bytes and reads until all of an answer, which ends with that, is there.
+fn converse(stream: &mut TcpStream, sent: &str, end: &str) -> String {
+    stream.write_all(sent.as_bytes()).expect("the server reads");
+    let (mut answer, mut chunk) = (String::new(), [0; 4096]);
+    while !answer.ends_with(end) {
+        let count = stream.read(&mut chunk).expect("an answer in time");
+        assert!(count > 0, "{answer:?} ends with {end:?}");
+        answer.push_str(std::str::from_utf8(&chunk[..count]).expect("text"));
+    }
+    answer
+}
+
+#[test]
+fn a_script_is_debugged_on_a_copy_of_the_data() {
+    let program = Program::start(&[]);
+    let connect = || {
+        let stream = TcpStream::connect(("127.0.0.1", program.port)).expect("a listening server");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a socket's option");
+        stream
+    };
+    assert_eq!(ask(program.port, "SET k before"), "+OK\r\n+OK\r\n");
+    let mut session = connect();
+    assert_eq!(converse(&mut session, "SCRIPT DEBUG YES\r\n", "\r\n"), "+OK\r\n");
+    let begun = converse(&mut session, "EVAL \"redis.call('set','k','after')\\nreturn redis.call('get','k')\" 0\r\n", "'after')\r\n");
+    assert_eq!(begun, "*2\r\n+* Stopped at 1, stop reason = step over\r\n+-> 1   redis.call('set','k','after')\r\n");
+    let stepped = converse(&mut session, "step\r\n", "'k')\r\n");
+    assert!(stepped.starts_with("*4\r\n+<redis> set k after\r\n+<reply> \"+OK\"\r\n"), "{stepped}");
+    // the server serves others meanwhile, who see nothing of it
+    assert_eq!(ask(program.port, "GET k"), "$6\r\nbefore\r\n+OK\r\n");
+    let ended = converse(&mut session, "continue\r\n", "after\r\n");
+    assert_eq!(ended, "*1\r\n+<endsession>\r\n$5\r\nafter\r\n");
+    assert_eq!(session.read(&mut [0]).expect("the end"), 0);
+    assert_eq!(ask(program.port, "GET k"), "$6\r\nbefore\r\n+OK\r\n");
+    // one whose user goes away ends as well
+    let mut session = connect();
+    converse(&mut session, "SCRIPT DEBUG YES\r\n", "\r\n");
+    converse(&mut session, "EVAL 'while true do end' 0\r\n", "end\r\n");
+    drop(session);
+    // words that come in one packet with the script are for its debugger
+    let mut session = connect();
+    converse(&mut session, "SCRIPT DEBUG YES\r\n", "\r\n");
+    assert!(converse(&mut session, "EVAL 'return 5' 0\r\nwhole\r\nc\r\n", ":5\r\n").contains("+<endsession>\r\n"));
+}
+
 /// Sends SHUTDOWN when dropped, so that a failed test leaves no process behind.
 struct Daemon(u16);
 

@@ -15,13 +15,14 @@ use crate::keyspace::Keyspace;
 use crate::keyspace::effects::Audience;
 use crate::limits;
 use crate::resp::Protocol;
-use crate::resp::request::Args;
+use crate::resp::request::{Args, OwnedRequest};
 use crate::resp::writer::Reply;
-use crate::script::{Callable, Host, Replication, ScriptFlags, Verdict, World};
+use crate::script::{Answered, Callable, Called, Host, Replication, ScriptFlags, Verdict, World};
 use crate::server::State;
 use crate::server::busy::{self, Script, Standing};
 use crate::server::client::{ClientFlags, ClientKey};
 use crate::server::context::{Block, Ctx, DONE, OnTimeout, Outcome, Propagation, check_flush_mode, integer};
+use crate::server::debugging::{DebugMode, Session};
 use crate::server::dispatch;
 use crate::server::error::Error;
 use crate::server::monitor;
@@ -110,6 +111,16 @@ pub const COMMANDS: &[Command] = &[
 
 const SCRIPT: &[Command] = &[
     Command {
+        name: "debug",
+        summary: "Sets the debug mode of server-side Lua scripts.",
+        since: "3.2.0",
+        complexity: "O(1)",
+        arity: 3,
+        syntax: "<mode: YES | SYNC | NO>",
+        handler: debug,
+        ..MANAGE
+    },
+    Command {
         name: "exists",
         summary: "Determines whether server-side Lua scripts exist in the script cache.",
         complexity: "O(N) with N being the number of scripts to check (so checking a single script is an O(1) operation).",
@@ -197,15 +208,56 @@ fn run_body(ctx: &mut Ctx<'_>, args: Args<'_>, access: Access) -> Outcome {
     if let Some(script) = ctx.take_script() {
         return go_on(ctx, script);
     }
+    match ctx.state.debug_mode(ctx.client) {
+        None => {}
+        Some(_) if ctx.must_not_block => return Err(Error::fixed("ERR Scripts cannot be debugged inside a transaction")),
+        Some(DebugMode::Sync) => return run_debugged(ctx, args, access),
+        Some(DebugMode::Forked) => {
+            let client = ctx.client;
+            ctx.state.want_session(client)?;
+            return Block::for_event(None, OnTimeout::Null);
+        }
+    }
     show_monitors(ctx, args);
     let keys = key_count(args)?;
     let script = ctx.state.scripts.by_body(args.at(1)).map_err(Error::bytes)?;
     run(ctx, args, keys, &script, access)
 }
 
+/// Runs a script under a debugger. Whatever comes of it, the session ends with it.
+fn run_debugged(ctx: &mut Ctx<'_>, args: Args<'_>, access: Access) -> Outcome {
+    show_monitors(ctx, args);
+    let client = ctx.client;
+    let started = key_count(args).and_then(|keys| {
+        let script = ctx.state.scripts.by_body(args.at(1)).map_err(Error::bytes)?;
+        start(ctx, args, keys, &script, access, Manner::Debugged)
+    });
+    let error = match started {
+        Ok(script) => {
+            ctx.state.begin_session(client);
+            return go_on(ctx, script);
+        }
+        Err(error) => error,
+    };
+    ctx.reply.raw(b"*1\r\n+<endsession>\r\n");
+    fail(ctx, &error);
+    ctx.state.end_session(client);
+    DONE
+}
+
+/// Replies with an error behind what a debugger has said.
+fn fail(ctx: &mut Ctx<'_>, error: &Error) {
+    ctx.state.registry.get_mut(ctx.command).stats.failed += 1;
+    ctx.reply.error(error.text());
+    ctx.state.count_error(error);
+}
+
 fn run_sha(ctx: &mut Ctx<'_>, args: Args<'_>, access: Access) -> Outcome {
     if let Some(script) = ctx.take_script() {
         return go_on(ctx, script);
+    }
+    if ctx.state.debug_mode(ctx.client).is_some() {
+        return Err(Error::fixed("ERR Please use EVAL instead of EVALSHA for debugging"));
     }
     show_monitors(ctx, args);
     if args.at(1).len() != 40 {
@@ -238,10 +290,27 @@ pub(super) fn in_range(count: i64, args: Args<'_>) -> Result<usize, Error> {
 
 /// Runs a script or function, whose keys and other words begin behind the third.
 pub(super) fn run(ctx: &mut Ctx<'_>, args: Args<'_>, keys: usize, callable: &Rc<Callable>, access: Access) -> Outcome {
+    let script = start(ctx, args, keys, callable, access, Manner::Plain)?;
+    go_on(ctx, script)
+}
+
+/// How a script runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    Plain,
+    Debugged,
+}
+
+/// Makes ready to run.
+fn start(ctx: &mut Ctx<'_>, args: Args<'_>, keys: usize, callable: &Rc<Callable>, access: Access, manner: Manner) -> Result<Script, Error> {
     prepare(ctx, callable.flags, access)?;
     let interpreter = ctx.state.scripts.interpreter_of(callable).map_err(Error::bytes)?;
     let words = args.from(3);
-    let run = interpreter.start(callable, words.iter().take(keys), words.iter().skip(keys));
+    let (names, rest) = (words.iter().take(keys), words.iter().skip(keys));
+    let run = match manner {
+        Manner::Plain => interpreter.start(callable, names, rest),
+        Manner::Debugged => interpreter.start_debugged(callable, args.at(1), names, rest),
+    };
     let run = run.map_err(|failure| Error::bytes(failure.text))?;
     let flags = callable.flags.unwrap_or_default();
     let standing = Standing {
@@ -254,7 +323,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, args: Args<'_>, keys: usize, callable: &Rc<
         ends: false,
         was_left: false,
     };
-    go_on(ctx, Script { run, standing })
+    Ok(Script { run, standing })
 }
 
 /// Runs a script to its end, or until it has to be left.
@@ -276,6 +345,8 @@ pub(super) fn go_on(ctx: &mut Ctx<'_>, mut script: Script) -> Outcome {
         busy::set_clock(ctx.state, ctx.db.space(), clock);
     }
     ctx.propagate_nothing();
+    let debugged = ctx.state.session_of(client).map(Session::take_said);
+    ctx.reply.raw(debugged.as_deref().unwrap_or_default());
     let Some(ended) = ended else {
         ctx.leave_script(script);
         return Block::for_event(None, OnTimeout::Null);
@@ -283,6 +354,11 @@ pub(super) fn go_on(ctx: &mut Ctx<'_>, mut script: Script) -> Outcome {
     ctx.state.command_started = script.standing.started;
     if was_left {
         ctx.state.end_busy();
+    }
+    if debugged.is_some() {
+        let last = script.run.last_words();
+        ctx.reply.raw(&last);
+        ctx.state.end_session(client);
     }
     match ended {
         Ok(output) => {
@@ -297,6 +373,8 @@ pub(super) fn go_on(ctx: &mut Ctx<'_>, mut script: Script) -> Outcome {
             ctx.state.registry.get_mut(command).stats.failed += 1;
             ctx.reply.error(&failure.text);
         }
+        // an error that is returned takes the place of all that was replied before
+        Err(failure) if debugged.is_some() => fail(ctx, &Error::bytes(failure.text)),
         Err(failure) => return Err(Error::bytes(failure.text)),
     }
     DONE
@@ -347,7 +425,7 @@ struct Caller<'a> {
 }
 
 impl Host for Caller<'_> {
-    fn call(&mut self, request: Args<'_>, protocol: Protocol, replication: Replication, reply: &mut Vec<u8>) {
+    fn call(&mut self, request: Args<'_>, protocol: Protocol, replication: Replication, reply: &mut Vec<u8>) -> Called {
         let (found, refusal) = match self.admit(request) {
             Ok(id) => (id, None),
             Err(error) => (CommandId(0), Some(error)),
@@ -365,7 +443,7 @@ impl Host for Caller<'_> {
         if let Some(error) = refusal {
             ctx.reply.error(error.text());
             ctx.state.count_error(&error);
-            return;
+            return Called::Refused;
         }
         let queued = ctx.db.space().effects.propagated.len();
         let recording = ctx.db.space().effects.recording;
@@ -385,6 +463,7 @@ impl Host for Caller<'_> {
         }
         ctx.state.tell(ctx.db.space());
         self.standing.db = ctx.db.index();
+        Called::Ran
     }
 
     fn may(&mut self, request: Args<'_>) -> Option<bool> {
@@ -397,12 +476,24 @@ impl Host for Caller<'_> {
             return Verdict::End;
         }
         let (now, threshold) = (self.state.stopwatch.now(), self.state.config.busy_reply_threshold);
+        if let Some(session) = self.state.session_of(self.client) {
+            let spent = threshold != 0 && now.saturating_sub(session.resumed_at) >= threshold.saturating_mul(1_000_000);
+            return if spent { Verdict::Stop } else { Verdict::GoOn };
+        }
         let spent = if self.standing.was_left {
             now.saturating_sub(self.slice_began) >= limits::SCRIPT_SLICE_NANOS
         } else {
             threshold != 0 && now.saturating_sub(self.standing.started) >= threshold.saturating_mul(1_000_000)
         };
         if self.may_leave && spent { Verdict::Leave } else { Verdict::GoOn }
+    }
+
+    fn converse(&mut self, said: Vec<u8>, words: &mut OwnedRequest) -> Answered {
+        let now = self.state.stopwatch.now();
+        if self.standing.ends {
+            return Answered::End;
+        }
+        self.state.session_of(self.client).map_or(Answered::Gone, |session| session.answer(said, words, now))
     }
 }
 
@@ -466,6 +557,22 @@ impl Caller<'_> {
     }
 }
 
+fn debug(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
+    let client = ctx.client;
+    if ctx.state.reply_base > 0 || !ctx.client().output.is_empty() {
+        return Err(Error::fixed("ERR SCRIPT DEBUG must be called outside a pipeline"));
+    }
+    let mode = match () {
+        () if args.is(2, "no") => None,
+        () if args.is(2, "yes") => Some(DebugMode::Forked),
+        () if args.is(2, "sync") => Some(DebugMode::Sync),
+        () => return Err(Error::fixed("ERR Use SCRIPT DEBUG YES/SYNC/NO")),
+    };
+    ctx.state.set_debug_mode(client, mode);
+    ctx.reply.ok();
+    DONE
+}
+
 fn load(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     let sha = ctx.state.scripts.load(args.at(2)).map_err(Error::bytes)?;
     ctx.reply.bulk(&sha);
@@ -504,6 +611,8 @@ fn help(ctx: &mut Ctx<'_>, _: Args<'_>) -> Outcome {
     dispatch::help(
         ctx,
         &[
+            "DEBUG (YES|SYNC|NO)",
+            "    Lets the scripts that EVAL runs on this connection be debugged: on a copy of the data, on the data, or not.",
             "EXISTS <sha1> [<sha1> ...]",
             "    Says for each name whether its script is kept.",
             "FLUSH [ASYNC|SYNC]",

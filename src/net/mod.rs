@@ -19,6 +19,7 @@ pub mod logging;
 pub mod process;
 pub mod processors;
 pub mod reactor;
+pub mod session;
 pub mod signals;
 pub mod stopwatch;
 pub mod supervision;

@@ -65,6 +65,7 @@ pub fn pin_child(does: Errand) {
     if let Some(plan) = PLAN.get() {
         match does {
             Errand::Rewrite => pin_to("aof-rewrite-cpulist", &plan.rewrites),
+            Errand::Debugging => {}
             Errand::Snapshot | Errand::Transfer => pin_to("bgsave-cpulist", &plan.snapshots),
         }
     }

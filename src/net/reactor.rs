@@ -26,6 +26,7 @@ use super::dialer::{Dialing, Found, Resolver};
 use super::disposal::Disposal;
 use super::listener::{self, Listener};
 use super::logging;
+use super::session;
 use super::signals::{Signal, Signals};
 use super::syncer::Syncer;
 use super::title;
@@ -668,6 +669,9 @@ impl Reactor {
             }
         }
         self.server.state.close_runs();
+        if let Some(client) = self.server.take_session_wanted() {
+            self.start_session(client);
+        }
         self.dial();
         self.watch_pipe();
         if self.server.has_garbage() {
@@ -790,6 +794,14 @@ impl Reactor {
         if failed || done && flags.any(ClientFlags::CLOSE_AFTER_REPLY) {
             self.close(index);
         }
+    }
+
+    /// Has a child process take over a client that debugs a script.
+    fn start_session(&mut self, client: ClientKey) {
+        let Some(index) = self.connection_of(client) else { return };
+        let Connection { stream, input, .. } = &self.connections[index];
+        session::start(&mut self.server, stream, input.bytes(), client);
+        self.close(index);
     }
 
     fn close(&mut self, index: usize) {

@@ -64,6 +64,7 @@ pub fn name_child(errand: Errand) {
         Errand::Snapshot => "redis-rdb-bgsave",
         Errand::Transfer => "redis-rdb-to-slaves",
         Errand::Rewrite => "redis-aof-rewrite",
+        Errand::Debugging => "redis-ldb-session",
     }));
 }
 

@@ -13,8 +13,9 @@
 //! and its end told at the next look.
 #![allow(unsafe_code)]
 
+use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::{Arc, Mutex};
 
 use super::storage::{ReadFile, WriteFile};
@@ -39,6 +40,8 @@ pub enum Errand {
     Transfer,
     /// It writes the base of the append-only file.
     Rewrite,
+    /// It debugs a script.
+    Debugging,
 }
 
 /// How far a child is.
@@ -256,6 +259,24 @@ impl Child {
             work(voice, &mut Mouth(mouth.expect("it was given one")))
         })?;
         Ok((child, Payload::Pipe(reader)))
+    }
+
+    /// Starts a child that does `work` on a stream of ours, which only it uses from then on, and which waits in it. There is
+    /// none where children are no processes.
+    pub fn with_descriptor(spawn: Spawn, errand: Errand, stream: BorrowedFd<'_>, work: impl FnOnce(File) -> bool) -> io::Result<Child> {
+        let Spawn::Fork(begin) = spawn else { return Err(io::ErrorKind::Unsupported.into()) };
+        // in the place of what a child sends through
+        let stream = PipeWriter::from(stream.try_clone_to_owned()?);
+        Child::fork(Some(stream), |_, stream| {
+            begin(errand);
+            let stream = stream.expect("it was given one");
+            // SAFETY: the descriptor is open; no memory is involved. The other process that shares it closes it.
+            unsafe {
+                let flags = libc::fcntl(stream.as_raw_fd(), libc::F_GETFL);
+                libc::fcntl(stream.as_raw_fd(), libc::F_SETFL, flags & !libc::O_NONBLOCK);
+            }
+            work(File::from(OwnedFd::from(stream)))
+        })
     }
 
     fn inline(work: impl FnOnce(&mut Voice) -> bool) -> Child {

@@ -129,6 +129,13 @@ impl OwnedRequest {
         self.bytes.extend_from_slice(word);
     }
 
+    /// Takes the first word away.
+    pub fn drop_first(&mut self) {
+        if !self.spans.is_empty() {
+            self.spans.remove(0);
+        }
+    }
+
     /// Takes all words away; the memory stays for others.
     pub fn clear(&mut self) {
         self.bytes.clear();

@@ -12,24 +12,50 @@ use corosensei::{Coroutine, CoroutineResult};
 use mlua::chunk::ChunkMode;
 use mlua::{Function, HookTriggers, Lua, LuaOptions, StdLib, Table, Value, VmState};
 
+use super::debugger::Debugger;
 use super::lane::{Answer, Lane, Replication, Wish};
 use super::raw::{Ended, Entrance, Slot};
-use super::{ScriptFlags, failure, give, library, natives};
+use super::{ScriptFlags, failure, give, inspect, library, natives};
 use crate::limits;
 use crate::resp::Protocol;
-use crate::resp::request::Args;
+use crate::resp::request::{Args, OwnedRequest};
 use crate::resp::writer::Reply;
 
 /// Where the commands of a script go.
 pub trait Host {
-    /// Runs a command and appends its reply, or the error that stopped it, in a protocol.
-    fn call(&mut self, request: Args<'_>, protocol: Protocol, replication: Replication, reply: &mut Vec<u8>);
+    /// Runs a command and appends its reply, or the error that kept it from running, in a protocol. Gives which it was.
+    fn call(&mut self, request: Args<'_>, protocol: Protocol, replication: Replication, reply: &mut Vec<u8>) -> Called;
 
     /// Whether the client may run a command; `None` if there is none.
     fn may(&mut self, request: Args<'_>) -> Option<bool>;
 
     /// A script has run for a while: whether it may go on.
     fn attend(&mut self) -> Verdict;
+
+    /// Takes what a debugger has said, in wire form, and gives the next words of its user.
+    fn converse(&mut self, said: Vec<u8>, words: &mut OwnedRequest) -> Answered;
+}
+
+/// What became of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Called {
+    /// It has run.
+    Ran,
+    /// It was not allowed to.
+    Refused,
+}
+
+/// What a debugger's user has to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answered {
+    /// The words that were asked for.
+    Words,
+    /// Nothing so far: the script is left until there is something.
+    NotYet,
+    /// Nothing any more.
+    Gone,
+    /// Somebody else has said that the script is to end.
+    End,
 }
 
 /// What becomes of a script that has run for a while.
@@ -39,6 +65,8 @@ pub enum Verdict {
     GoOn,
     /// It is left alone until it is gone on with.
     Leave,
+    /// Its debugger stops it at the next line.
+    Stop,
     /// It ends, because somebody has said so.
     End,
 }
@@ -144,8 +172,9 @@ impl Interpreter {
         native.raw_set("flags", library::flag_bits(&lua)?)?;
         let prelude = lua.load(include_str!("prelude.lua")).set_name(failure::OUR_SOURCE).set_mode(ChunkMode::Text);
         let handler: Function = native.raw_get("handle")?;
-        let (environment, globals, load): (Table, Table, Function) = prelude.call((native, limits::SCRIPT_PATTERN))?;
+        let (environment, globals, load, attempt): (Table, Table, Function, Function) = prelude.call((native, limits::SCRIPT_PATTERN))?;
         lua.set_globals(environment)?;
+        inspect::prepare(&lua, &lane, attempt)?;
         watch(&lua, &lane, limits::SCRIPT_STEPS)?;
         let entrance = Entrance::new(&lua, &lane, world, handler, globals)?;
         Ok(Interpreter(Rc::new(Engine { lua, lane, entrance, load, world, runs: Cell::new(0) })))
@@ -194,7 +223,21 @@ impl Interpreter {
         let (engine, of) = (Rc::clone(&self.0), Rc::clone(callable));
         let body = move |yielder: &_, _: Answer| engine.lane.within(yielder, || engine.entrance.run(&of.function, count));
         let coroutine = Coroutine::with_stack(stack, body);
-        Ok(Run { coroutine: Some(coroutine), interpreter: self.clone(), callable: Rc::clone(callable) })
+        Ok(Run { coroutine: Some(coroutine), interpreter: self.clone(), callable: Rc::clone(callable), waits: false })
+    }
+
+    /// As [`Interpreter::start`], under a debugger, which is shown that text.
+    pub fn start_debugged<'a>(
+        &self,
+        callable: &Rc<Callable>,
+        text: &[u8],
+        keys: impl ExactSizeIterator<Item = &'a [u8]>,
+        arguments: impl Iterator<Item = &'a [u8]>,
+    ) -> Result<Run, Failure> {
+        let run = self.start(callable, keys, arguments)?;
+        *self.0.lane.debugger.borrow_mut() = Some(Debugger::new(text));
+        self.0.entrance.hook();
+        Ok(run)
     }
 
     /// Collects garbage a little more often than allocation alone would have it.
@@ -240,7 +283,7 @@ fn watch(lua: &Lua, lane: &Rc<Lane>, steps: u32) -> mlua::Result<()> {
             lane.ends.set(true);
             watch(lua, &lane, 1)?;
         }
-        if lane.ends.get() { Err(failure::reply("ERR Script killed by user with SCRIPT KILL...")) } else { Ok(VmState::Continue) }
+        if lane.ends.get() { Err(failure::reply(inspect::KILLED)) } else { Ok(VmState::Continue) }
     })
 }
 
@@ -256,20 +299,23 @@ pub struct Run {
     coroutine: Option<Coroutine<Answer, Wish, Ended, DefaultStack>>,
     interpreter: Interpreter,
     callable: Rc<Callable>,
+    /// Whether it was left because its debugger waits for its user.
+    waits: bool,
 }
 
 impl Run {
     /// Goes on until the script ends; `None` if the host leaves it alone.
     pub fn advance(&mut self, host: &mut impl Host) -> Option<Result<Output, Failure>> {
-        let coroutine = self.coroutine.as_mut().expect("a run that has ended is not gone on with");
-        let lane = &self.interpreter.0.lane;
         let mut answer = Answer::GoOn;
+        if std::mem::take(&mut self.waits) {
+            answer = self.converse(host)?;
+        }
         loop {
+            let coroutine = self.coroutine.as_mut().expect("a run that has ended is not gone on with");
+            let lane = &self.interpreter.0.lane;
             match coroutine.resume(answer) {
                 CoroutineResult::Yield(Wish::Call) => {
-                    let mut reply = lane.reply.borrow_mut();
-                    reply.clear();
-                    host.call(lane.request.borrow().args(), lane.protocol.get(), lane.replication.get(), &mut reply);
+                    call(lane, host);
                     answer = Answer::GoOn;
                 }
                 CoroutineResult::Yield(Wish::MayCall) => {
@@ -283,7 +329,9 @@ impl Run {
                     Verdict::GoOn => answer = Answer::GoOn,
                     Verdict::Leave => return None,
                     Verdict::End => answer = Answer::End,
+                    Verdict::Stop => answer = Answer::Stop,
                 },
+                CoroutineResult::Yield(Wish::Console) => answer = self.converse(host)?,
                 CoroutineResult::Return(ended) => {
                     let result = self.result(ended);
                     self.finish();
@@ -291,6 +339,30 @@ impl Run {
                 }
             }
         }
+    }
+
+    /// Lets the debugger's user speak; `None` if there is nothing yet.
+    fn converse(&mut self, host: &mut impl Host) -> Option<Answer> {
+        let lane = &self.interpreter.0.lane;
+        let said = lane.debugger.borrow_mut().as_mut().map(Debugger::take_said).unwrap_or_default();
+        match host.converse(said, &mut lane.request.borrow_mut()) {
+            Answered::Words => Some(Answer::GoOn),
+            Answered::Gone => Some(Answer::Gone),
+            Answered::End => Some(Answer::End),
+            Answered::NotYet => {
+                self.waits = true;
+                None
+            }
+        }
+    }
+
+    /// What the debugger of a run that has ended has said last, in wire form.
+    pub fn last_words(&self) -> Vec<u8> {
+        let debugger = self.interpreter.0.lane.debugger.borrow_mut().take();
+        debugger.map_or_else(Vec::new, |mut debugger| {
+            debugger.say("<endsession>");
+            debugger.take_said()
+        })
     }
 
     /// What is run.
@@ -312,11 +384,26 @@ impl Run {
         if let Some(coroutine) = self.coroutine.take() {
             lane.give_stack(coroutine.into_stack());
         }
-        if lane.ends.take() {
+        if lane.ends.take() || lane.debugger.borrow().is_some() {
             // it has worked before, and takes no memory
             let _ = watch(&self.interpreter.0.lua, lane, limits::SCRIPT_STEPS);
         }
         self.interpreter.tidy();
+    }
+}
+
+/// Runs the command in the lane's buffer; a debugger shows it.
+fn call(lane: &Lane, host: &mut impl Host) {
+    let shown = lane.debugger.borrow().as_ref().is_some_and(Debugger::shows_commands);
+    let request = lane.request.borrow();
+    let mut reply = lane.reply.borrow_mut();
+    reply.clear();
+    if shown {
+        lane.debugger.borrow_mut().iter_mut().for_each(|debugger| debugger.say_command(request.args()));
+    }
+    let called = host.call(request.args(), lane.protocol.get(), lane.replication.get(), &mut reply);
+    if shown {
+        lane.debugger.borrow_mut().iter_mut().for_each(|debugger| debugger.say_reply(&reply, called == Called::Refused));
     }
 }
 

@@ -6,8 +6,8 @@
 //! serves sockets while the script stands on the same stack was the other way. All of the server would have had to
 //! be safe to enter twice.)
 //!
-//! Two things lead out of a script, [`Lane::ask`] with a [`Wish`]: a command, and the look at the clock after every
-//! [`limits::SCRIPT_STEPS`] steps. Both sides of the lane share the buffers for a command's words and its reply. The
+//! Three things lead out of a script, [`Lane::ask`] with a [`Wish`]: a command, the look at the clock after every
+//! [`limits::SCRIPT_STEPS`] steps, and a debugger that waits for its user. Both sides of the lane share the buffers for a command's words and its reply. The
 //! host lives on the other side only, so a script holds nothing of the server while it is left alone.
 //!
 //! [`limits::SCRIPT_STEPS`]: crate::limits::SCRIPT_STEPS
@@ -18,6 +18,7 @@ use std::ptr;
 use corosensei::Yielder;
 use corosensei::stack::DefaultStack;
 
+use super::debugger::Debugger;
 use crate::base::random::Random;
 use crate::limits;
 use crate::resp::Protocol;
@@ -45,6 +46,8 @@ pub(super) enum Wish {
     MayCall,
     /// A look at the clock.
     Clock,
+    /// What the debugger's user wants next; it is to be in the buffer for commands.
+    Console,
 }
 
 /// What it is given.
@@ -58,6 +61,10 @@ pub(super) enum Answer {
     Forbidden,
     /// It is to end, because somebody has said so.
     End,
+    /// It has run for so long that its debugger's user should know.
+    Stop,
+    /// There is no user of the debugger any more.
+    Gone,
 }
 
 /// What both sides share.
@@ -72,6 +79,8 @@ pub(super) struct Lane {
     pub(super) request: RefCell<OwnedRequest>,
     /// Its reply in wire form.
     pub(super) reply: RefCell<Vec<u8>>,
+    /// The debugger of the run, if it has one.
+    pub(super) debugger: RefCell<Option<Debugger>>,
     /// Whether the run is to end.
     pub(super) ends: Cell<bool>,
     /// How many more looks at the clock a library may have while it is loaded.
@@ -88,6 +97,7 @@ impl Lane {
             random: RefCell::new(Random::from_seed(seed)),
             request: RefCell::default(),
             reply: RefCell::default(),
+            debugger: RefCell::default(),
             ends: Cell::new(false),
             patience: Cell::new(0),
             yielder: Cell::new(ptr::null()),

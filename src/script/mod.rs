@@ -25,9 +25,11 @@
 mod arguments;
 mod bits;
 mod cache;
+mod debugger;
 mod failure;
 mod give;
 mod header;
+mod inspect;
 mod interpreter;
 mod json;
 mod lane;
@@ -39,6 +41,6 @@ mod structs;
 
 pub use cache::{Scripts, Sha};
 pub use header::{Header, ScriptFlags};
-pub use interpreter::{Callable, Failure, Host, Interpreter, Output, Run, Verdict, World};
+pub use interpreter::{Answered, Callable, Called, Failure, Host, Interpreter, Output, Run, Verdict, World};
 pub use lane::Replication;
 pub use library::{Libraries, Library, Registration, Restore};

@@ -7,8 +7,9 @@ use mlua::{Lua, MultiValue, Table, Value};
 
 use super::arguments::number;
 use super::cache::sha_of;
+use super::debugger::Debugger;
 use super::lane::{Answer, Lane, Replication, Wish};
-use super::{bits, failure, json, messagepack, raw, structs};
+use super::{bits, failure, inspect, json, messagepack, raw, structs};
 use crate::resp::Protocol;
 
 /// The version as one number: a byte for each part.
@@ -26,6 +27,8 @@ pub(super) fn table(lua: &Lua, lane: &Rc<Lane>, version: &str) -> mlua::Result<T
     native.raw_set("random", with_lane(lua, lane, random)?)?;
     native.raw_set("randomseed", with_lane(lua, lane, random_seed)?)?;
     native.raw_set("redis", redis(lua, lane, version)?)?;
+    native.raw_set("breakpoint", with_lane(lua, lane, breakpoint)?)?;
+    native.raw_set("debug", inspect::debug_function(lua, lane)?)?;
     let libraries = lua.create_table()?;
     libraries.raw_set("cjson", json::library(lua)?)?;
     libraries.raw_set("bit", bits::library(lua)?)?;
@@ -98,6 +101,13 @@ fn may_call(_: &Lua, lane: &Lane, words: MultiValue) -> mlua::Result<bool> {
         Answer::Unknown => Err(failure::reply("ERR Invalid command passed to redis.acl_check_cmd()")),
         answer => Ok(answer != Answer::Forbidden),
     }
+}
+
+/// redis.breakpoint: whether there is a debugger, which then stops at the next line.
+fn breakpoint(_: &Lua, lane: &Lane, _: MultiValue) -> mlua::Result<bool> {
+    let mut debugger = lane.debugger.borrow_mut();
+    debugger.iter_mut().for_each(Debugger::stop_soon);
+    Ok(debugger.is_some())
 }
 
 fn sha1hex(lua: &Lua, words: MultiValue) -> mlua::Result<Value> {

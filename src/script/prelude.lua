@@ -287,11 +287,7 @@ if not native.functions then
   end
 
   -- Outside a debugging session these do nothing.
-  function redis.breakpoint()
-    return false
-  end
-
-  function redis.debug() end
+  redis.breakpoint, redis.debug = native.breakpoint, native.debug
 end
 
 globals.string, globals.table, globals.coroutine = freeze(strings), freeze(tables), freeze(coroutines)
@@ -421,4 +417,18 @@ local function load(chunk)
   return ok, ok and list or problem
 end
 
-return environment, globals, load
+-- Evaluates code for a debugger's user: an expression, or else statements. Gives whether it ran, and its value or why not.
+local function attempt(code)
+  local run = globals.loadstring('return ' .. code, '@ldb_eval')
+  local problem
+  if not run then
+    run, problem = globals.loadstring(code, '@ldb_eval')
+    if not run then
+      return false, problem
+    end
+  end
+  local ok, value = caught_as_text(pcall(run))
+  return ok, value
+end
+
+return environment, globals, load, attempt

@@ -148,6 +148,11 @@ impl Entrance {
         }
     }
 
+    /// Has the next run stop at its lines.
+    pub(super) fn hook(&self) {
+        super::inspect::hook(self.state);
+    }
+
     /// Runs a function, with the words in the lane's buffer: so many keys, and arguments.
     pub(super) fn run(&self, slot: &Slot, keys: usize) -> Ended {
         let job = Job {
@@ -201,7 +206,7 @@ impl Entrance {
 
 /// The string at an index, which is one.
 #[allow(unsafe_code)]
-unsafe fn text_at<'a>(state: *mut ffi::lua_State, index: c_int) -> &'a [u8] {
+pub(super) unsafe fn text_at<'a>(state: *mut ffi::lua_State, index: c_int) -> &'a [u8] {
     let mut length = 0;
     // SAFETY: a string is not moved, and stays as long as it is on the stack; the callers look at it no longer.
     unsafe {
@@ -211,7 +216,7 @@ unsafe fn text_at<'a>(state: *mut ffi::lua_State, index: c_int) -> &'a [u8] {
 }
 
 #[allow(unsafe_code)]
-unsafe fn push_text(state: *mut ffi::lua_State, text: &[u8]) {
+pub(super) unsafe fn push_text(state: *mut ffi::lua_State, text: &[u8]) {
     // SAFETY: Lua copies so many bytes from there. Room on the stack is the callers' business.
     unsafe { ffi::lua_pushlstring(state, text.as_ptr().cast(), text.len()) };
 }
@@ -273,6 +278,11 @@ unsafe extern "C-unwind" fn call(state: *mut ffi::lua_State) -> c_int {
     unsafe {
         let lane = &*ffi::lua_touserdata(state, ffi::lua_upvalueindex(1)).cast::<Lane>();
         if let Err(text) = fill(state, lane) {
+            lane.debugger
+                .borrow_mut()
+                .iter_mut()
+                .filter(|debugger| debugger.shows_commands())
+                .for_each(|debugger| debugger.say_error(text.as_bytes()));
             return fail(state, text.as_bytes(), false);
         }
         lane.ask(Wish::Call);
@@ -326,7 +336,7 @@ pub(super) fn push_number(request: &mut OwnedRequest, number: f64) {
 
 /// Raises a table with an error's text, and whether that was counted.
 #[allow(unsafe_code)]
-unsafe fn fail(state: *mut ffi::lua_State, text: &[u8], counted: bool) -> c_int {
+pub(super) unsafe fn fail(state: *mut ffi::lua_State, text: &[u8], counted: bool) -> c_int {
     // SAFETY: a C function has room for twenty values; there is nothing to be dropped on the stack.
     unsafe {
         ffi::luaL_checkstack(state, 4, std::ptr::null());

@@ -23,6 +23,7 @@ use super::{Server, State};
 use crate::base::clock::{Millis, Now};
 use crate::keyspace::effects::Aside;
 use crate::keyspace::{DbIndex, Keyspace};
+use crate::limits;
 use crate::script::{Run, World};
 
 /// A script on its way, and what must not be forgotten of it.
@@ -63,6 +64,11 @@ pub struct Busy {
 }
 
 impl Busy {
+    /// Whether somebody has said that it is to end.
+    pub fn is_to_end(&self) -> bool {
+        self.script.standing.ends
+    }
+
     /// What it is: a script or a function, and its name.
     pub fn callable(&self) -> (World, &[u8]) {
         let callable = self.script.run.callable();
@@ -107,9 +113,13 @@ impl State {
         let callable = script.run.callable();
         let (word, name) = (kill_command(callable.world), String::from_utf8_lossy(&callable.name));
         let millis = self.stopwatch.now().saturating_sub(script.standing.started) / 1_000_000;
-        log::warn!(
-            "Slow script detected: still in execution after {millis} milliseconds. You can try killing the script using the {word} command. Script name is: {name}."
-        );
+        if self.debugging.session.is_some() && !self.debugging.is_child {
+            log::warn!("Script {name} is debugged: all that needs the data waits until the session ends.");
+        } else if !self.debugging.is_child {
+            log::warn!(
+                "Slow script detected: still in execution after {millis} milliseconds. You can try killing the script using the {word} command. Script name is: {name}."
+            );
+        }
         self.gates.busy = Some(callable.world);
         self.gates.update();
         // what a primary sends of a snapshot takes the place of the data
@@ -175,7 +185,10 @@ impl Server {
     /// again; `None` if no script is busy any more.
     pub(super) fn tick_while_busy(&mut self) -> Option<Millis> {
         let key = self.state.busy.as_ref()?.client;
-        self.run_parked(key, false);
+        let waits = self.state.session_waits();
+        if !waits {
+            self.run_parked(key, false);
+        }
         if self.state.busy.is_none() {
             let client = self.state.clients.get(key);
             if client.is_some_and(|client| client.connection.is_none() && client.flags.any(ClientFlags::CLOSE_NOW)) {
@@ -187,7 +200,8 @@ impl Server {
         self.settle();
         self.broadcast_changes();
         self.replicate();
-        Some(self.keyspace.now)
+        let pause = if waits || self.state.session_waits() { limits::DEBUG_IDLE_MS } else { 0 };
+        Some(self.keyspace.now.saturating_add(Millis(pause)))
     }
 
     /// The connection of a client is gone. If a script of its is busy, that goes on all the same.
@@ -195,6 +209,7 @@ impl Server {
         if self.state.busy.as_ref().is_none_or(|busy| busy.client != key) {
             return false;
         }
+        self.desert_session(key);
         let client = &mut self.state.clients[key];
         client.connection = None;
         client.flags.set(ClientFlags::CLOSE_NOW, true);

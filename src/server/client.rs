@@ -94,6 +94,10 @@ client_flags! {
     RESTRICTED = 27;
     /// Has logged in, or came while nobody had to.
     LOGGED_IN = 28;
+    /// Its scripts are debugged, each in a process of its own.
+    DEBUGS_FORKED = 29;
+    /// Its scripts are debugged, on the data.
+    DEBUGS_SYNC = 30;
 }
 
 impl ClientFlags {

@@ -19,6 +19,7 @@ pub mod client_memory;
 pub mod command_log;
 pub mod consequences;
 pub mod context;
+pub mod debugging;
 pub mod dispatch;
 pub mod durability;
 pub mod error;
@@ -83,6 +84,7 @@ use client_memory::ClientMemoryAccount;
 use command_log::{CommandLogs, Kind};
 use consequences::Feed;
 use context::{Ctx, Propagation};
+use debugging::Debugging;
 use dispatch::Look;
 use error::Error;
 use gates::{Gates, Pause, Why};
@@ -206,6 +208,8 @@ pub struct State {
     pub scripts: Scripts,
     /// A script that runs too long and is left for now.
     pub busy: Option<Box<Busy>>,
+    /// Sessions with debuggers of scripts.
+    pub debugging: Debugging,
     /// The link to a primary that is not listened to because of it.
     deafened: Option<ClientKey>,
     /// Keys on their way to other servers.
@@ -361,6 +365,7 @@ impl Server {
             switches: Switches::default(),
             scripts: Scripts::new(seed, REDIS_VERSION),
             busy: None,
+            debugging: Debugging::default(),
             deafened: None,
             migrations: Migrations::default(),
             parked: Parked::default(),

@@ -163,6 +163,11 @@ impl Server {
             state.stats.reads += 1;
             client.active_at = state.now.unix;
         }
+        if client.flags.any(ClientFlags::DEBUGS_SYNC.or(ClientFlags::DEBUGS_FORKED)) && self.hear_debugger(inbound) {
+            return;
+        }
+        let state = &mut self.state;
+        let Some(client) = state.clients.get_mut(inbound.client) else { return };
         if client.is_held() {
             // nothing that follows the last request of a client is wanted
             if client.flags.any(ClientFlags::CLOSE_AFTER_REPLY.or(ClientFlags::CLOSE_NOW)) {
@@ -541,6 +546,7 @@ impl Server {
         self.state.replication_cron(&mut self.keyspace);
         self.state.attend_stop(&mut self.keyspace);
         self.state.attend_snapshot(&mut self.keyspace);
+        self.state.attend_sessions();
         self.state.tidy_lines();
         self.attend_rewrite();
         self.attend_hotspots();

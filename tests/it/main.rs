@@ -13,6 +13,7 @@ mod client;
 mod command;
 mod config;
 mod connection;
+mod debugger;
 mod events;
 mod eviction;
 mod expire;
