@@ -41,6 +41,8 @@ pub(super) struct Debugger {
     wished: bool,
     /// Whether it does because the script ran for too long.
     tired: bool,
+    /// Whether code of its user runs, not the script.
+    evaluating: bool,
     /// The line that was reached last.
     line: usize,
     /// To how many bytes values are cut; 0 for never.
@@ -81,6 +83,7 @@ impl Debugger {
             stepping: true,
             wished: false,
             tired: false,
+            evaluating: false,
             line: 0,
             trim: TRIM,
             hinted: false,
@@ -118,6 +121,16 @@ impl Debugger {
     /// The script has run for so long that its user should know.
     pub(super) fn tire(&mut self) {
         self.tired = true;
+    }
+
+    /// Code of its user runs now, or has run.
+    pub(super) fn set_evaluating(&mut self, evaluating: bool) {
+        self.evaluating = evaluating;
+    }
+
+    /// Whether code of its user runs.
+    pub(super) fn is_evaluating(&self) -> bool {
+        self.evaluating
     }
 
     /// Nobody is there any more: nothing stops the script. Gives whether it had run for too long.

@@ -27,6 +27,8 @@ const SCRIPT: &[u8] = b"user_script";
 
 pub(super) const KILLED: &[u8] = b"ERR Script killed by user with SCRIPT KILL...";
 
+const ENDLESS: &[u8] = b"ERR timeout reached, infinite loop?";
+
 /// Where the registry has the lane: the address is the key.
 static LANE: u8 = 0;
 /// Where it has the function that evaluates code.
@@ -103,6 +105,11 @@ unsafe extern "C-unwind" fn on_event(state: *mut ffi::lua_State, ar: *mut ffi::l
         if (*ar).event == ffi::LUA_HOOKCOUNT && !lane.ends.get() {
             match lane.ask(Wish::Clock) {
                 Answer::End => lane.ends.set(true),
+                Answer::Stop if with(lane, |debugger| debugger.is_evaluating()) == Some(true) => {
+                    // whatever the code does to catch this, it comes again at its next step
+                    ffi::lua_sethook(state, Some(on_event), ffi::LUA_MASKCOUNT, 1);
+                    fail(state, ENDLESS, false);
+                }
                 Answer::Stop => drop(with(lane, Debugger::tire)),
                 _ => {}
             }
@@ -275,7 +282,7 @@ unsafe fn print(state: *mut ffi::lua_State, lane: &Lane, wanted: &[u8]) {
             }
         }
         if matches!(wanted, b"KEYS" | b"ARGV") {
-            attempt(state, wanted);
+            attempt(state, lane, wanted);
             show(state, lane, b"<value> ", b"");
         } else {
             with(lane, |debugger| debugger.say("No such variable."));
@@ -283,15 +290,28 @@ unsafe fn print(state: *mut ffi::lua_State, lane: &Lane, wanted: &[u8]) {
     }
 }
 
-/// Pushes whether code ran, and its value or why not.
+/// Pushes whether code ran, and its value or why not. It runs in a thread of its own: the hook, which is off in this one
+/// while it is served, ends what does not end.
 #[allow(unsafe_code)]
-unsafe fn attempt(state: *mut ffi::lua_State, code: &[u8]) {
-    // SAFETY: the function was left under that key; it takes one value and gives two.
+unsafe fn attempt(state: *mut ffi::lua_State, lane: &Lane, code: &[u8]) {
+    // SAFETY: the function was left under that key; it takes one value and gives two. The thread stays on the stack.
     unsafe {
-        ffi::lua_pushlightuserdata(state, key_of(&ATTEMPT));
-        ffi::lua_rawget(state, ffi::LUA_REGISTRYINDEX);
-        push_text(state, code);
-        ffi::lua_call(state, 1, 2);
+        let thread = ffi::lua_newthread(state);
+        ffi::lua_pushlightuserdata(thread, key_of(&ATTEMPT));
+        ffi::lua_rawget(thread, ffi::LUA_REGISTRYINDEX);
+        push_text(thread, code);
+        with(lane, |debugger| debugger.set_evaluating(true));
+        let status = ffi::lua_pcall(thread, 1, 2, 0);
+        with(lane, |debugger| debugger.set_evaluating(false));
+        if status == 0 {
+            ffi::lua_xmove(thread, state, 2);
+        } else {
+            if ffi::lua_type(thread, -1) == ffi::LUA_TTABLE {
+                ffi::lua_getfield(thread, -1, c"err".as_ptr());
+            }
+            ffi::lua_pushboolean(state, 0);
+            ffi::lua_xmove(thread, state, 1);
+        }
     }
 }
 
@@ -299,7 +319,7 @@ unsafe fn attempt(state: *mut ffi::lua_State, code: &[u8]) {
 unsafe fn evaluate(state: *mut ffi::lua_State, lane: &Lane, code: &[u8]) {
     // SAFETY: two values were pushed; a text is looked at while it is there.
     unsafe {
-        attempt(state, code);
+        attempt(state, lane, code);
         if ffi::lua_toboolean(state, -2) != 0 {
             return show(state, lane, b"<retval> ", b"");
         }

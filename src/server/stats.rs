@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-/// A histogram of durations in nanoseconds: sixteen buckets a doubling, so within 6 % of the truth.
+/// A histogram of durations in nanoseconds: sixteen buckets a doubling, so within 6 % of the truth. It has the buckets from
+/// the shortest to the longest duration that came: each command has two histograms, and most durations of one are alike.
 #[derive(Clone, Debug, Default)]
 pub struct Histogram {
+    /// The bucket that the first count is for.
+    first: usize,
     counts: Vec<u64>,
     total: u64,
     sum: u64,
@@ -30,13 +33,33 @@ impl Histogram {
     /// As [`Histogram::record_many`], with the duration's bucket at hand.
     #[inline]
     pub fn record_in(&mut self, bucket: usize, nanos: u64, times: u64) {
-        if self.counts.is_empty() {
-            self.counts = vec![0; BUCKETS];
+        if bucket.wrapping_sub(self.first) >= self.counts.len() {
+            self.widen(bucket, bucket + 1);
         }
-        self.counts[bucket] += times;
+        self.counts[bucket - self.first] += times;
         self.total += times;
         self.sum = self.sum.wrapping_add(nanos.wrapping_mul(times));
         self.max = self.max.max(nanos);
+    }
+
+    /// Takes in the buckets from one on to before another, doublings as a whole.
+    #[cold]
+    fn widen(&mut self, from: usize, to: usize) {
+        let (mut first, mut end) = (from, to);
+        if !self.counts.is_empty() {
+            (first, end) = (first.min(self.first), end.max(self.first + self.counts.len()));
+        }
+        first = first >> SUB_BITS << SUB_BITS;
+        end = end.next_multiple_of(1 << SUB_BITS);
+        let mut counts = vec![0; end - first];
+        let at = self.first.saturating_sub(first);
+        counts[at..at + self.counts.len()].copy_from_slice(&self.counts);
+        (self.first, self.counts) = (first, counts);
+    }
+
+    /// The buckets that there are, with their counts.
+    fn filled(&self) -> impl Iterator<Item = (usize, u64)> {
+        (self.first..).zip(self.counts.iter().copied())
     }
 
     /// The bucket of a duration, in any histogram.
@@ -74,7 +97,7 @@ impl Histogram {
     pub fn percentile(&self, share: f64) -> u64 {
         let rank = ((self.total as f64) * share).ceil().max(1.0) as u64;
         let mut seen = 0;
-        for (bucket, &count) in self.counts.iter().enumerate() {
+        for (bucket, count) in self.filled() {
             seen += count;
             if seen >= rank {
                 return Self::upper_bound(bucket).min(self.max);
@@ -87,7 +110,7 @@ impl Histogram {
     pub fn cumulative_micros(&self) -> Vec<(u64, u64)> {
         let mut shown = Vec::new();
         let (mut seen, mut bound, mut last) = (0, 1u64, 0);
-        for (bucket, &count) in self.counts.iter().enumerate() {
+        for (bucket, count) in self.filled() {
             while Self::upper_bound(bucket) / 1024 >= bound {
                 if seen > last {
                     shown.push((bound, seen));
@@ -106,11 +129,10 @@ impl Histogram {
     /// Counts of durations shorter than each of these powers of two of a nanosecond.
     pub fn below_powers(&self, powers: std::ops::RangeInclusive<u32>) -> Vec<u64> {
         let mut seen = 0;
-        let mut next = 0;
+        let mut rest = self.filled().peekable();
         let below = |power: u32| {
-            while next < self.counts.len() && power < 64 && Self::upper_bound(next) < 1 << power {
-                seen += self.counts[next];
-                next += 1;
+            while let Some((_, count)) = rest.next_if(|&(bucket, _)| power < 64 && Self::upper_bound(bucket) < 1 << power) {
+                seen += count;
             }
             seen
         };
@@ -119,15 +141,17 @@ impl Histogram {
 
     /// The buckets that have counts: the longest duration that belongs to each, and its count.
     pub fn buckets(&self) -> impl Iterator<Item = (u64, u64)> {
-        self.counts.iter().enumerate().filter(|(_, count)| **count > 0).map(|(bucket, count)| (Self::upper_bound(bucket), *count))
+        self.filled().filter(|&(_, count)| count > 0).map(|(bucket, count)| (Self::upper_bound(bucket), count))
     }
 
     /// Adds what another has counted.
     pub fn merge(&mut self, other: &Histogram) {
-        if self.counts.len() < other.counts.len() {
-            self.counts.resize(other.counts.len(), 0);
+        if !other.counts.is_empty() {
+            self.widen(other.first, other.first + other.counts.len());
         }
-        self.counts.iter_mut().zip(&other.counts).for_each(|(count, more)| *count += more);
+        for (bucket, more) in other.filled() {
+            self.counts[bucket - self.first] += more;
+        }
         self.total += other.total;
         self.sum = self.sum.wrapping_add(other.sum);
         self.max = self.max.max(other.max);
@@ -364,5 +388,32 @@ mod tests {
         twice.merge(&histogram);
         assert_eq!((twice.count(), twice.percentile(0.5)), (200_000, histogram.percentile(0.5)));
         assert_eq!(twice.buckets().map(|(_, count)| count).sum::<u64>(), 200_000);
+    }
+
+    #[test]
+    fn durations_of_all_lengths_find_their_bucket_in_any_order() {
+        let lengths: Vec<u64> = (0..64).flat_map(|power| [1 << power, (1u64 << power) + (1 << power) / 3]).chain([0, u64::MAX]).collect();
+        let count = lengths.len();
+        for step in [1, 5, 77] {
+            let mut histogram = Histogram::default();
+            let mut alone: Vec<(u64, u64)> = Vec::new();
+            for at in 0..count {
+                let nanos = lengths[at * step % count];
+                histogram.record(nanos);
+                let mut one = Histogram::default();
+                one.record(nanos);
+                assert!(one.counts.len() <= 1 << SUB_BITS, "{nanos} takes one doubling");
+                alone.extend(one.buckets());
+            }
+            alone.sort_unstable();
+            let together: Vec<(u64, u64)> = histogram.buckets().flat_map(|(bound, count)| (0..count).map(move |_| (bound, 1))).collect();
+            assert_eq!(together, alone);
+        }
+        let (mut low, mut high) = (Histogram::default(), Histogram::default());
+        low.record(100);
+        high.record(1_000_000);
+        low.merge(&high);
+        low.merge(&Histogram::default());
+        assert_eq!((low.count(), low.buckets().count(), low.max()), (2, 2, 1_000_000));
     }
 }

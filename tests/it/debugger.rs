@@ -221,6 +221,10 @@ fn a_script_that_runs_for_long_stops_by_itself() {
     let (mut world, client) = world();
     world.server.state.stopwatch = Stopwatch(second_more);
     eval(&mut world, client, "local i = 0\nwhile true do\n  i = i + 1\nend");
+    // neither does what its user runs
+    for endless in ["e while true do end", "e while true do pcall(function() while true do end end) end"] {
+        assert_eq!(say(&mut world, client, endless), ["[+<error> ERR timeout reached, infinite loop?]"]);
+    }
     let replies = say(&mut world, client, "c");
     assert!(replies[0].contains("stop reason = timeout reached, infinite loop?"), "{replies:?}");
     let other = world.connect();
