@@ -185,6 +185,10 @@ impl Server {
     /// again; `None` if no script is busy any more.
     pub(super) fn tick_while_busy(&mut self) -> Option<Millis> {
         let key = self.state.busy.as_ref()?.client;
+        if self.is_stopping() {
+            // a debugger's user may be away for long
+            self.desert_session(key);
+        }
         let waits = self.state.session_waits();
         if !waits {
             self.run_parked(key, false);

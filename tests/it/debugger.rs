@@ -212,6 +212,15 @@ fn a_script_whose_user_is_gone_runs_to_its_end() {
 }
 
 #[test]
+fn a_server_that_is_to_stop_waits_for_no_user() {
+    let (mut world, client) = world();
+    eval(&mut world, client, "local a = 1\nreturn a");
+    world.server.signalled(false);
+    world.pass_ms(1);
+    assert_eq!(world.received(client), [ENDED, ":1"]);
+}
+
+#[test]
 fn a_script_that_runs_for_long_stops_by_itself() {
     fn second_more() -> u64 {
         thread_local!(static TIME: std::cell::Cell<u64> = const { std::cell::Cell::new(0) });
