@@ -51,12 +51,14 @@ pub const COMMANDS: &[Command] = &[Command {
     ..Command::BASE
 }];
 
-/// The keys: those behind KEYS if the one key is empty, else the one.
+/// The keys: those behind KEYS, or the one. Both at once are refused, so that there are none.
 fn named(args: Args<'_>) -> Vec<(usize, &'static [&'static str])> {
+    let has_one = args.get(3).is_some_and(|key| !key.is_empty());
     let mut at = 6;
-    while args.get(3).is_some_and(<[u8]>::is_empty) && at < args.len() {
+    while at < args.len() {
         if args.is(at, "KEYS") {
-            return (at + 1..args.len()).map(|key| (key, TAKEN)).collect();
+            let keys = if has_one { args.len() } else { at + 1 }..args.len();
+            return keys.map(|key| (key, TAKEN)).collect();
         }
         at += 1 + if args.is(at, "AUTH") { 1 } else { 2 * usize::from(args.is(at, "AUTH2")) };
     }

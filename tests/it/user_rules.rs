@@ -198,6 +198,8 @@ fn a_dry_run_names_what_is_missing() {
         ("SORT a STORE d", d.clone()),
         ("MIGRATE h 1 \"\" 0 10 KEYS a d", d.clone()),
         ("MIGRATE h 1 d 0 10", d.clone()),
+        ("MIGRATE h 1 d 0 10 AUTH KEYS", d.clone()),
+        ("MIGRATE h 1 d 0 10 COPY KEYS d", ok.clone()),
         ("XREAD STREAMS a d 0 0", d.clone()),
         ("XREAD a d 0 0", ok.clone()),
         ("BITFIELD c GET u8 0", c.clone()),
