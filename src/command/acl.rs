@@ -304,7 +304,7 @@ fn cat(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     let found: Vec<&str> = registry
         .iter()
         .filter(|(_, command)| command.parent.is_some() || !command.called.is_empty())
-        .filter(|(_, command)| command.categories().contains(category))
+        .filter(|(_, command)| command.categories.contains(category))
         .map(|(_, command)| command.full_name.as_str())
         .collect();
     ctx.reply.array(found.len());

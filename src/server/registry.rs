@@ -30,6 +30,8 @@ pub struct Registered {
     pub element: u8,
     /// What is done to the keys of each specification; `None` where they are none.
     pub deeds: Box<[Option<Deeds>]>,
+    /// The categories of access control, those that flags imply included, in Redis's order.
+    pub categories: Box<[&'static str]>,
     /// Counts and times.
     pub stats: CommandStats,
 }
@@ -150,6 +152,7 @@ impl Registry {
             first_key,
             element: row.element,
             deeds: row.keys.iter().map(|spec| Deeds::of(spec.flags)).collect(),
+            categories: categories(row),
             stats: CommandStats::default(),
         });
         id
@@ -243,27 +246,21 @@ impl Registry {
     }
 }
 
-impl Registered {
-    /// The categories of access control, those that flags imply included, in Redis's order.
-    pub fn categories(&self) -> Vec<&'static str> {
-        let row = self.row;
-        let has = |flag| row.flags.any(flag);
-        let implied = [
-            ("write", has(Flags::WRITE)),
-            ("read", has(Flags::READONLY) && !row.acl.contains(&"scripting")),
-            ("admin", has(Flags::ADMIN)),
-            ("dangerous", has(Flags::ADMIN)),
-            ("pubsub", has(Flags::PUBSUB)),
-            ("fast", has(Flags::FAST)),
-            ("blocking", has(Flags::BLOCKING)),
-            ("slow", !has(Flags::FAST)),
-        ];
-        CATEGORIES
-            .iter()
-            .copied()
-            .filter(|name| row.acl.contains(name) || implied.iter().any(|(implied, on)| implied == name && *on))
-            .collect()
-    }
+/// A row's categories, those that its flags imply included.
+fn categories(row: &Command) -> Box<[&'static str]> {
+    let has = |flag| row.flags.any(flag);
+    let implied = [
+        ("write", has(Flags::WRITE)),
+        ("read", has(Flags::READONLY) && !row.acl.contains(&"scripting")),
+        ("admin", has(Flags::ADMIN)),
+        ("dangerous", has(Flags::ADMIN)),
+        ("pubsub", has(Flags::PUBSUB)),
+        ("fast", has(Flags::FAST)),
+        ("blocking", has(Flags::BLOCKING)),
+        ("slow", !has(Flags::FAST)),
+    ];
+    let belongs = |name: &&str| row.acl.contains(name) || implied.iter().any(|(implied, on)| implied == name && *on);
+    CATEGORIES.iter().copied().filter(belongs).collect()
 }
 
 /// The categories of access control, in Redis's order.

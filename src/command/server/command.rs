@@ -154,7 +154,7 @@ fn describe(reply: &mut Reply<'_>, registry: &Registry, command: &Registered) {
     for number in legacy_range(row.keys) {
         reply.integer(number);
     }
-    let categories: Vec<String> = command.categories().iter().map(|name| format!("@{name}")).collect();
+    let categories: Vec<String> = command.categories.iter().map(|name| format!("@{name}")).collect();
     simple_set(reply, categories.iter().map(String::as_str));
     reply.set(row.tips.len());
     row.tips.iter().for_each(|tip| reply.text(tip));
@@ -377,7 +377,7 @@ fn list(ctx: &mut Ctx<'_>, args: Args<'_>) -> Outcome {
     let shown = |command: &Registered| match filter {
         Filter::All => true,
         Filter::Module => false,
-        Filter::Category(name) => name.is_some_and(|name| command.categories().contains(&name)),
+        Filter::Category(name) => name.is_some_and(|name| command.categories.contains(&name)),
         Filter::Pattern(pattern) => glob::matches(pattern, command.full_name.as_bytes(), glob::Case::Ignored),
     };
     let registry = &ctx.state.registry;

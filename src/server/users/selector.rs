@@ -120,7 +120,7 @@ impl Selector {
 
     /// Allows all commands of a category, or forbids them.
     pub fn set_category(&mut self, registry: &Registry, category: &str, allowed: bool) {
-        let members = registry.iter().filter(|(_, command)| command.categories().contains(&category)).map(|(id, _)| id);
+        let members = registry.iter().filter(|(_, command)| command.categories.contains(&category)).map(|(id, _)| id);
         members.for_each(|id| self.set_whole(registry, id, allowed));
         self.note(format!("@{category}").as_bytes(), allowed);
     }
