@@ -295,10 +295,16 @@ impl Command {
         }
     }
 
+    /// What finds the keys of these arguments better than the specifications do. It counts on as many words as the command takes,
+    /// which scripts do not promise when they ask what they may do.
+    pub fn key_finder(&self, args: Args) -> Option<KeyFinder> {
+        self.find_keys.filter(|_| self.takes(args.len()))
+    }
+
     /// The indices of the arguments that are keys, each with the flags of its specification; `None` if the
     /// arguments make no sense to the row.
     pub fn keys_with_flags(&self, args: Args) -> Option<Vec<(usize, &'static [&'static str])>> {
-        if let Some(find) = self.find_keys {
+        if let Some(find) = self.key_finder(args) {
             return Some(find(args));
         }
         let mut found = Vec::new();

@@ -643,6 +643,21 @@ a ACL DELUSER u
     );
 }
 
+/// Redis reads beyond the words here, and ends.
+#[test]
+fn a_script_may_ask_of_a_command_without_its_keys() {
+    let mut world = World::new();
+    let client = world.connect();
+    for line in ["ACL SETUSER u on nopass ~a +@all", "AUTH u x"] {
+        world.ask(client, line);
+    }
+    for name in ["set", "sort", "sort_ro", "bitfield", "georadius", "georadiusbymember", "migrate"] {
+        assert_eq!(world.ask(client, &format!("EVAL \"return redis.acl_check_cmd(ARGV[1])\" 0 {name}")), ":1", "{name}");
+        let reply = world.ask(client, &format!("EVAL \"return redis.acl_check_cmd(ARGV[1], 'b')\" 0 {name}"));
+        assert_eq!(reply, if name == "migrate" { ":1" } else { "(nil)" }, "{name}");
+    }
+}
+
 /// Redis 8.0 looks at the first of several STOREs alone, and writes to the last.
 #[test]
 fn every_key_that_is_stored_to_is_looked_at() {

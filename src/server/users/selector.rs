@@ -201,7 +201,7 @@ impl Selector {
         let look = |at: usize, deeds| {
             if self.allows_key(args.at(at), deeds) { Ok(()) } else { Err(Denial { what: Forbidden::Key, at }) }
         };
-        if let Some(find) = row.find_keys {
+        if let Some(find) = row.key_finder(args) {
             let found = find(args).into_iter().filter_map(|(at, flags)| Some((at, Deeds::of(flags)?)));
             return found.into_iter().try_for_each(|(at, deeds)| look(at, deeds));
         }
