@@ -38,7 +38,7 @@ fn key_of(place: &'static u8) -> *mut c_void {
     (&raw const *place).cast_mut().cast()
 }
 
-/// Makes an interpreter ready for debuggers. `attempt` gives for a text of code whether it ran, and its value or why not.
+/// Makes an interpreter ready for a debugger. `attempt` gives for a text of code whether it ran, and its value or why not.
 pub(super) fn prepare(lua: &Lua, lane: &Rc<Lane>, attempt: Function) -> mlua::Result<()> {
     let lane: *const Lane = &raw const **lane;
     // SAFETY: the one value that was pushed goes into the registry, under an address that is nobody else's.

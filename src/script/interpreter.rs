@@ -172,9 +172,8 @@ impl Interpreter {
         native.raw_set("flags", library::flag_bits(&lua)?)?;
         let prelude = lua.load(include_str!("prelude.lua")).set_name(failure::OUR_SOURCE).set_mode(ChunkMode::Text);
         let handler: Function = native.raw_get("handle")?;
-        let (environment, globals, load, attempt): (Table, Table, Function, Function) = prelude.call((native, limits::SCRIPT_PATTERN))?;
+        let (environment, globals, load): (Table, Table, Function) = prelude.call((native, limits::SCRIPT_PATTERN))?;
         lua.set_globals(environment)?;
-        inspect::prepare(&lua, &lane, attempt)?;
         watch(&lua, &lane, limits::SCRIPT_STEPS)?;
         let entrance = Entrance::new(&lua, &lane, world, handler, globals)?;
         Ok(Interpreter(Rc::new(Engine { lua, lane, entrance, load, world, runs: Cell::new(0) })))
@@ -234,6 +233,9 @@ impl Interpreter {
         keys: impl ExactSizeIterator<Item = &'a [u8]>,
         arguments: impl Iterator<Item = &'a [u8]>,
     ) -> Result<Run, Failure> {
+        let attempt = self.0.lua.load(include_str!("attempt.lua")).set_name(failure::OUR_SOURCE).set_mode(ChunkMode::Text).into_function();
+        let prepared = attempt.and_then(|attempt| inspect::prepare(&self.0.lua, &self.0.lane, attempt));
+        prepared.map_err(|error| Failure { text: format!("ERR {error}").into_bytes(), counted: false })?;
         let run = self.start(callable, keys, arguments)?;
         *self.0.lane.debugger.borrow_mut() = Some(Debugger::new(text));
         self.0.entrance.hook();

@@ -417,18 +417,4 @@ local function load(chunk)
   return ok, ok and list or problem
 end
 
--- Evaluates code for a debugger's user: an expression, or else statements. Gives whether it ran, and its value or why not.
-local function attempt(code)
-  local run = globals.loadstring('return ' .. code, '@ldb_eval')
-  local problem
-  if not run then
-    run, problem = globals.loadstring(code, '@ldb_eval')
-    if not run then
-      return false, problem
-    end
-  end
-  local ok, value = caught_as_text(pcall(run))
-  return ok, value
-end
-
-return environment, globals, load, attempt
+return environment, globals, load
