@@ -78,14 +78,14 @@ fn trim<'a>(text: &'a [u8], blanks: &[u8]) -> &'a [u8] {
 
 /// The users of the configuration's lines. The error is what to tell the operator, where the line stands first.
 pub fn configured(lines: &[UserLine], book: Rulebook<'_>) -> Result<Vec<User>, String> {
-    let mut users: Vec<User> = Vec::new();
+    let (mut users, mut names) = (Vec::new(), HashSet::new());
     for UserLine { name, rules: words, blame } in lines {
         let shown = String::from_utf8_lossy(name);
         let fail = |reason: &str| Err(format!("{blame}Error in user declaration '{shown}': {reason}"));
         if rules::has_spaces(name) {
             return fail("Spaces not allowed in ACL usernames");
         }
-        if users.iter().any(|known| known.name == *name) {
+        if !names.insert(name) {
             return fail("Duplicate user found. A user can only be defined once in config files");
         }
         let mut user = User::new(name, book);
