@@ -17,9 +17,9 @@ use crate::base::text;
 
 /// Bytes of a file's name at most: 255 characters of three bytes, more than any file system takes.
 const NAME_MAX: usize = 765;
-/// Bytes of a line at most, its end included: every byte of a name may be written as four. (Redis refuses lines of more than
-/// 1,024, those among them that it has written itself.)
-const LINE_MAX: usize = 4 * NAME_MAX + 64;
+/// Bytes of a line at most, its end included, where a byte that is written as four (`\x7f`) counts once. (Redis counts it four
+/// times, and refuses lines that it has written itself.)
+const LINE_MAX: usize = 1024;
 
 /// A file of the append-only file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +74,8 @@ impl Manifest {
             if line[0] == b'#' {
                 continue;
             }
-            if line.len() > LINE_MAX || line.last() != Some(&b'\n') {
+            let escaped = memchr::memmem::find_iter(line, b"\\x").count();
+            if line.len().saturating_sub(3 * escaped) > LINE_MAX || line.last() != Some(&b'\n') {
                 return Err(BadManifest { line: None, problem: "The AOF manifest file contains too long line" });
             }
             let line = line.trim_ascii();
