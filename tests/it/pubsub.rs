@@ -343,11 +343,11 @@ fn write_to(world: &mut World, client: ClientKey) -> Vec<String> {
     received
 }
 
-#[test]
-fn messages_to_many_are_written_over_several_turns() {
+/// A server with a publisher and so many subscribers of `c`, who have been sent all that they are due.
+fn audience(count: usize) -> (World, ClientKey, Vec<ClientKey>) {
     let mut world = World::new();
     let publisher = world.connect();
-    let subscribers: Vec<ClientKey> = (0..150).map(|_| world.connect()).collect();
+    let subscribers: Vec<ClientKey> = (0..count).map(|_| world.connect()).collect();
     for &subscriber in &subscribers {
         world.ask(subscriber, "SUBSCRIBE c");
     }
@@ -355,6 +355,12 @@ fn messages_to_many_are_written_over_several_turns() {
     for client in subscribers.iter().chain([&publisher]) {
         write_to(&mut world, *client);
     }
+    (world, publisher, subscribers)
+}
+
+#[test]
+fn messages_to_many_are_written_over_several_turns() {
+    let (mut world, publisher, subscribers) = audience(150);
     let message = |text: &str| format!("[\"message\", \"c\", \"{text}\"]");
 
     // the reply first, then the first slice of the receivers
@@ -394,16 +400,7 @@ fn messages_to_many_are_written_over_several_turns() {
 
 #[test]
 fn a_receiver_of_much_is_written_to_at_once() {
-    let mut world = World::new();
-    let publisher = world.connect();
-    let subscribers: Vec<ClientKey> = (0..100).map(|_| world.connect()).collect();
-    for &subscriber in &subscribers {
-        world.ask(subscriber, "SUBSCRIBE c");
-    }
-    world.server.take_all_writes();
-    for client in subscribers.iter().chain([&publisher]) {
-        write_to(&mut world, *client);
-    }
+    let (mut world, publisher, subscribers) = audience(100);
     let large = "x".repeat(20_000);
     world.send(publisher, &format!("PUBLISH c {large}"));
     // some 256 KB a turn, whatever the number of receivers
