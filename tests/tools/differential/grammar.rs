@@ -145,7 +145,7 @@ pub const EXCLUDED: &[(&[&str], &str)] = &[
     ),
     (&["cluster|*"], "a cluster wants several servers; `tests/it` plays them"),
     (&["module|*"], "there are no modules; Redis 8 lists one that it brings"),
-    (&["acl|setuser", "acl|deluser"], "there is one user"),
+    (&["acl|setuser", "acl|deluser"], "what users may do, `tests/it` plays"),
     (&["function|dump", "function|restore", "function|flush", "restore-asking"], "`tests/it` plays them"),
     (&["script|show"], "Valkey's alone; `tests/it` plays it"),
     (
@@ -164,6 +164,7 @@ pub const EXCLUDED: &[(&[&str], &str)] = &[
         ],
         "help texts are our own words",
     ),
+    (&["script|debug"], "what follows are the words of a debugger, and the connection ends with it: tests/it/debugger.rs"),
     (&["pfdebug"], "shows how registers are laid out in memory"),
     (&["pfselftest"], "takes seconds"),
     (&["debug"], "but for its digests, which stand among the requests"),
